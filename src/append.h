@@ -1,0 +1,27 @@
+/*-------------------------------------------------------------------------
+ *
+ * append.h
+ *	  Appends rows to pg_nudge's own tables, below SQL.
+ *
+ * The insert path and the executor append to tables that have no triggers, no
+ * row security and no foreign keys, so they can do without the planner and the
+ * privilege checks of INSERT.  Constraints of the tables are the caller's duty.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef NUDGE_APPEND_H
+#define NUDGE_APPEND_H
+
+#include "postgres.h"
+
+typedef struct Appender Appender;
+
+/* Opens a plain or partitioned table (RowExclusiveLock) in the current context. */
+extern Appender *appender_open(Oid relid);
+
+/* Appends a row; values and nulls are in the order of the table's columns. */
+extern void appender_insert(Appender *appender, const Datum *values, const bool *nulls);
+
+extern void appender_close(Appender *appender);
+
+#endif							/* NUDGE_APPEND_H */

@@ -1,0 +1,57 @@
+/*-------------------------------------------------------------------------
+ *
+ * relations.h
+ *	  Object ids of pg_nudge's tables, sequences and types.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef NUDGE_RELATIONS_H
+#define NUDGE_RELATIONS_H
+
+#include "postgres.h"
+
+typedef enum NudgeRelation
+{
+	NUDGE_USERS,
+	NUDGE_TEMPLATES,
+	NUDGE_SEGMENT_MEMBERS,
+	NUDGE_RULES,
+	NUDGE_CONDITIONS,
+	NUDGE_FREQUENCY_CAPS,
+	NUDGE_ACTIONS,
+	NUDGE_PENDING,
+	NUDGE_CAP_USAGE,
+	NUDGE_MESSAGES,
+	NUDGE_MESSAGE_QUEUE,
+	NUDGE_MESSAGE_BLOCKS,
+	NUDGE_EVENTS,
+	NUDGE_TALLIES,
+	NUDGE_PENDING_SEQ,
+	NUDGE_MESSAGES_SEQ,
+	NUDGE_EVENTS_SEQ
+} NudgeRelation;
+
+/* Oid of a table or sequence; error 55000 where the extension is not installed. */
+extern Oid	nudge_relation(NudgeRelation which);
+
+/* Next value of one of the sequences, without a privilege check. */
+extern int64 nudge_nextval(NudgeRelation sequence);
+
+/* Values of the SQL enums, from and to their place in the list of labels. */
+typedef enum NudgeEnum
+{
+	NUDGE_PRIORITY_TYPE,
+	NUDGE_TRIGGER_TYPE,
+	NUDGE_RULE_STATUS_TYPE,
+	NUDGE_CAP_PERIOD_TYPE,
+	NUDGE_PENDING_STATUS_TYPE,
+	NUDGE_MESSAGE_STATUS_TYPE
+} NudgeEnum;
+
+extern Oid	nudge_enum_value(NudgeEnum type, int ordinal);
+extern int	nudge_enum_ordinal(NudgeEnum type, Oid value);
+
+/* Owner of the extension's tables: whom its own SQL runs as. */
+extern Oid	nudge_owner(void);
+
+#endif							/* NUDGE_RELATIONS_H */

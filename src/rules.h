@@ -1,0 +1,100 @@
+/*-------------------------------------------------------------------------
+ *
+ * rules.h
+ *	  Compiled rules: the per-backend cache and what it holds.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef NUDGE_RULES_H
+#define NUDGE_RULES_H
+
+#include "postgres.h"
+
+#include "caps.h"
+#include "condition.h"
+#include "datatype/timestamp.h"
+#include "utils/jsonb.h"
+
+/* In the order of the SQL enums */
+typedef enum TriggerType
+{
+	TRIGGER_BEHAVIORAL,
+	TRIGGER_TIME_BASED,
+	TRIGGER_DATA_CHANGE,
+	TRIGGER_LIFECYCLE,
+	TRIGGER_ENGAGEMENT,
+	TRIGGER_TRANSACTIONAL
+} TriggerType;
+
+typedef enum Priority
+{
+	PRIORITY_IMMEDIATE,
+	PRIORITY_HIGH,
+	PRIORITY_NORMAL,
+	PRIORITY_LOW,
+	PRIORITY_BATCH
+} Priority;
+
+#define NUM_PRIORITIES 5
+
+typedef enum RuleStatus
+{
+	RULE_ACTIVE,
+	RULE_PAUSED,
+	RULE_DISABLED,
+	RULE_TESTING
+} RuleStatus;
+
+typedef struct Rule
+{
+	int64		rule_id;
+	char	   *name;
+	TriggerType trigger_type;
+	Priority	priority;
+	RuleStatus	status;
+	Interval	delay;
+	bool		has_expiry;
+	Interval	expiry;
+	char	   *template_id;	/* or NULL */
+	Jsonb	   *personalization;
+
+	int			nsegments;
+	char	  **segments;
+	int			nchannels;
+	char	  **channels;
+	int			ncancel_on;
+	char	  **cancel_on;
+
+	int			nconditions;
+	Condition  *conditions;		/* by position */
+
+	int			ncaps;
+	FrequencyCap *caps;			/* the rule's own, not the global ones */
+
+	int			ordinal;		/* place in Rules.rules */
+} Rule;
+
+typedef struct RuleIndex RuleIndex;
+
+typedef struct Rules
+{
+	MemoryContext context;		/* owns all */
+	int			nrules;
+	Rule	   *rules;			/* by rule_id, whatever their status */
+	int			nglobal_caps;
+	FrequencyCap *global_caps;	/* rule_id 0 */
+	RuleIndex  *index;			/* of those that the trigger evaluates */
+} Rules;
+
+/*
+ * The rules as of now: committed changes of other sessions count, and those of
+ * this transaction.  The result stays good until rules_release, whatever
+ * invalidations come in.
+ */
+extern const Rules *rules_acquire(void);
+extern void rules_release(const Rules *rules);
+
+/* NULL where there is no such rule */
+extern const Rule *rules_find(const Rules *rules, int64 rule_id);
+
+#endif							/* NUDGE_RULES_H */
