@@ -51,7 +51,14 @@ typedef enum NudgeEnum
 extern Oid	nudge_enum_value(NudgeEnum type, int ordinal);
 extern int	nudge_enum_ordinal(NudgeEnum type, Oid value);
 
+/* Labels by ordinal, and back: -1 where there is no such label. */
+extern const char *nudge_enum_label(NudgeEnum type, int ordinal);
+extern int	nudge_enum_parse(NudgeEnum type, const char *label);
+
 /* Owner of the extension's tables: whom its own SQL runs as. */
 extern Oid	nudge_owner(void);
+
+/* For the relcache callback in rules_cache.c */
+extern bool nudge_relations_invalidate(Oid relid);
 
 #endif							/* NUDGE_RELATIONS_H */
