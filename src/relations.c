@@ -14,6 +14,7 @@
 
 #include "relations.h"
 
+#include "access/htup_details.h"
 #include "access/table.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_enum.h"
@@ -65,10 +66,15 @@ static const struct
 	{"ready", "claimed", "sent", "failed", "dead"}},
 };
 
-/* What was looked up; valid says whether it may be used */
+/* What was looked up; only an untouched load becomes valid */
 static struct
 {
-	bool		valid;
+	enum
+	{
+		STALE,
+		LOADING,
+		VALID
+	}			state;
 	Oid			relations[lengthof(relation_names)];
 	Oid			enum_values[lengthof(enums)][MAX_LABELS];
 	Oid			owner;
@@ -115,8 +121,8 @@ look_up(void)
 	Oid			namespace = get_namespace_oid("nudge", true);
 	HeapTuple	tuple;
 
-	/* An invalidation while we look things up must not be lost. */
-	known.valid = true;
+	/* An invalidation, or an error, while we look things up must not be lost. */
+	known.state = LOADING;
 
 	if (!OidIsValid(namespace))
 		not_installed();
@@ -125,10 +131,7 @@ look_up(void)
 	{
 		known.relations[i] = get_relname_relid(relation_names[i], namespace);
 		if (!OidIsValid(known.relations[i]))
-		{
-			known.valid = false;
 			not_installed();
-		}
 	}
 
 	for (int i = 0; i < lengthof(enums); i++)
@@ -138,10 +141,7 @@ look_up(void)
 			known.enum_values[i][j] =
 				lookup_enum_value(namespace, enums[i].type, enums[i].labels[j]);
 			if (!OidIsValid(known.enum_values[i][j]))
-			{
-				known.valid = false;
 				not_installed();
-			}
 		}
 	}
 
@@ -152,6 +152,9 @@ look_up(void)
 			 known.relations[NUDGE_ACTIONS]);
 	known.owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
 	ReleaseSysCache(tuple);
+
+	if (known.state == LOADING)
+		known.state = VALID;
 }
 
 /*
@@ -164,14 +167,14 @@ nudge_relations_invalidate(Oid relid)
 {
 	if (OidIsValid(relid) && known.relations[NUDGE_RULES] != relid)
 		return false;
-	known.valid = false;
+	known.state = STALE;
 	return true;
 }
 
 Oid
 nudge_relation(NudgeRelation which)
 {
-	if (!known.valid)
+	if (known.state != VALID)
 		look_up();
 	return known.relations[which];
 }
@@ -186,7 +189,7 @@ Oid
 nudge_enum_value(NudgeEnum type, int ordinal)
 {
 	Assert(ordinal >= 0 && ordinal < MAX_LABELS);
-	if (!known.valid)
+	if (known.state != VALID)
 		look_up();
 	return known.enum_values[type][ordinal];
 }
@@ -194,7 +197,7 @@ nudge_enum_value(NudgeEnum type, int ordinal)
 int
 nudge_enum_ordinal(NudgeEnum type, Oid value)
 {
-	if (!known.valid)
+	if (known.state != VALID)
 		look_up();
 	for (int i = 0; i < MAX_LABELS; i++)
 	{
@@ -226,7 +229,7 @@ nudge_enum_parse(NudgeEnum type, const char *label)
 Oid
 nudge_owner(void)
 {
-	if (!known.valid)
+	if (known.state != VALID)
 		look_up();
 	return known.owner;
 }
