@@ -9,6 +9,7 @@
 
 #include "fmgr.h"
 #include "pgtime.h"
+#include "rules_cache.h"
 #include "utils/guc.h"
 
 PG_MODULE_MAGIC;
@@ -65,4 +66,6 @@ _PG_init(void)
 							 PGC_USERSET, 0,
 							 NULL, NULL, NULL);
 	MarkGUCPrefixReserved("nudge");
+
+	rules_cache_init();
 }
