@@ -13,7 +13,8 @@ pairs=${2:-5}
 database=nudge_bench_claim_ack
 
 psql=(psql -X -q -v ON_ERROR_STOP=1)
-"${psql[@]}" -d postgres -c "DROP DATABASE IF EXISTS $database" -c "CREATE DATABASE $database" 2>/dev/null
+export PGOPTIONS='-c client_min_messages=warning'
+"${psql[@]}" -d postgres -c "DROP DATABASE IF EXISTS $database" -c "CREATE DATABASE $database"
 trap '"${psql[@]}" -d postgres -c "DROP DATABASE IF EXISTS $database"' EXIT
 "${psql[@]}" -d $database -c 'CREATE EXTENSION pg_nudge'
 
@@ -21,6 +22,7 @@ trap '"${psql[@]}" -d postgres -c "DROP DATABASE IF EXISTS $database"' EXIT
 	cat claim_ack.sql
 	for ((i = 0; i < pairs; i++)); do
 		cat <<-'SQL'
+			CALL pg_temp.empty_nudge();
 			CALL pg_temp.fill_nudge(:messages);
 			CALL pg_temp.fill_bare();
 			VACUUM ANALYZE nudge.message_queue, nudge.messages, public.bare_outbox;

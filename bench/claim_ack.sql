@@ -8,7 +8,6 @@ SET client_min_messages = warning;
 
 CREATE OR REPLACE PROCEDURE pg_temp.fill_nudge(n integer) LANGUAGE plpgsql AS $$
 BEGIN
-    TRUNCATE nudge.messages, nudge.message_queue, nudge.message_blocks, nudge.message_results, nudge.events;
     WITH m AS (
         INSERT INTO nudge.messages (user_id, pending_id, rule_id, channel, recipient, template_id,
                                     subject, body_text, body_html, sender_name, sender_address,
@@ -27,6 +26,10 @@ BEGIN
 END
 $$;
 
+CREATE OR REPLACE PROCEDURE pg_temp.empty_nudge() LANGUAGE sql AS $$
+    TRUNCATE nudge.messages, nudge.message_queue, nudge.message_blocks, nudge.message_results, nudge.events;
+$$;
+
 CREATE OR REPLACE PROCEDURE pg_temp.fill_bare() LANGUAGE plpgsql AS $$
 BEGIN
     DROP TABLE IF EXISTS public.bare_outbox;
@@ -36,7 +39,7 @@ BEGIN
 END
 $$;
 
-CREATE OR REPLACE PROCEDURE pg_temp.drain_nudge(INOUT seconds float8, INOUT messages bigint)
+CREATE OR REPLACE PROCEDURE pg_temp.drain_nudge(INOUT seconds float8, INOUT messages bigint, batch integer DEFAULT 100)
 LANGUAGE plpgsql AS $$
 DECLARE
     ids bigint[];
@@ -48,7 +51,7 @@ BEGIN
     LOOP
         SELECT array_agg(message_id), array_agg(claim_token), sum(length(body_text) + length(body_html))
         INTO ids, tokens, bytes
-        FROM nudge.claim('bench', 100);
+        FROM nudge.claim('bench', batch);
         EXIT WHEN ids IS NULL;
         COMMIT;
         messages := messages + nudge.ack(ids, tokens);
