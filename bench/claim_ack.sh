@@ -16,7 +16,7 @@ psql=(psql -X -q -v ON_ERROR_STOP=1)
 export PGOPTIONS='-c client_min_messages=warning'
 "${psql[@]}" -d postgres -c "DROP DATABASE IF EXISTS $database" -c "CREATE DATABASE $database"
 trap '"${psql[@]}" -d postgres -c "DROP DATABASE IF EXISTS $database"' EXIT
-"${psql[@]}" -d $database -c 'CREATE EXTENSION pg_nudge'
+"${psql[@]}" -d $database -c 'CREATE EXTENSION pg_nudge' -c 'SELECT nudge.maintain()' >/dev/null
 
 {
 	cat claim_ack.sql

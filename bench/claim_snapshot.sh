@@ -16,7 +16,7 @@ database=nudge_bench_claim_snapshot
 psql=(psql -X -q -v ON_ERROR_STOP=1)
 export PGOPTIONS='-c client_min_messages=warning'
 "${psql[@]}" -d postgres -c "DROP DATABASE IF EXISTS $database" -c "CREATE DATABASE $database"
-"${psql[@]}" -d $database -c 'CREATE EXTENSION pg_nudge'
+"${psql[@]}" -d $database -c 'CREATE EXTENSION pg_nudge' -c 'SELECT nudge.maintain()' >/dev/null
 
 coproc holder { "${psql[@]}" -At -d $database; }
 holder_in=${holder[1]}

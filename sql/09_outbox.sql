@@ -24,8 +24,8 @@ CREATE VIEW nudge.outbox AS
            m.created_at, NULL::timestamptz AS sent_at, NULL::text AS provider_message_id,
            q.last_error, m.action_id, m.fired_at, NULL::timestamptz AS finished_at
     FROM nudge.message_queue q
-    JOIN nudge.messages m ON m.message_id OPERATOR(pg_catalog.=) q.message_id
-        AND m.created_at OPERATOR(pg_catalog.=) q.created_at
+    JOIN nudge.messages m ON m.message_id = q.message_id
+        AND m.created_at = q.created_at
     UNION ALL
     SELECT m.message_id, m.pending_id, m.rule_id, m.user_id, m.channel, m.recipient,
            m.template_id, m.subject, m.body_text, m.body_html,
@@ -34,8 +34,8 @@ CREATE VIEW nudge.outbox AS
            m.created_at, r.sent_at, r.provider_message_id,
            r.last_error, m.action_id, m.fired_at, r.finished_at
     FROM nudge.message_results r
-    JOIN nudge.messages m ON m.message_id OPERATOR(pg_catalog.=) r.message_id
-        AND m.created_at OPERATOR(pg_catalog.=) r.created_at;
+    JOIN nudge.messages m ON m.message_id = r.message_id
+        AND m.created_at = r.created_at;
 COMMENT ON VIEW nudge.outbox IS
     'Messages and where they stand. Mailers use nudge.claim, ack and nack; the owner may UPDATE the state of a live message and DELETE messages';
 COMMENT ON COLUMN nudge.outbox.available_at IS 'Not handed out before this time';
@@ -161,7 +161,7 @@ COMMENT ON FUNCTION nudge.claim(text, integer, interval, text[]) IS
 -- Ends a live message that the caller has locked; for ack's slower relatives.
 -- A message that was not sent gives its place under the frequency caps back.
 CREATE FUNCTION nudge.finish_message(message_id bigint, ended nudge.message_status,
-                                     event text, error text,
+                                     event text, reason text, error text,
                                      provider_message_id text DEFAULT NULL,
                                      sent_at timestamptz DEFAULT NULL)
 RETURNS void LANGUAGE plpgsql
@@ -182,9 +182,12 @@ BEGIN
                 q.claimed_by, q.claim_token, finish_message.sent_at, finish_message.provider_message_id,
                 coalesce(error, q.last_error));
     END IF;
-    INSERT INTO nudge.events (user_id, event_type, rule_id, pending_id, message_id, action_id, reason, occurred_at)
-    VALUES (q.user_id, event, m.rule_id, m.pending_id, q.message_id, m.action_id, error,
-            coalesce(finish_message.sent_at, clock_timestamp()));
+    -- The error's text may hold an address: analysts see reasons, but not metadata
+    INSERT INTO nudge.events (user_id, event_type, rule_id, pending_id, message_id, action_id,
+                              reason, occurred_at, metadata)
+    VALUES (q.user_id, event, m.rule_id, m.pending_id, q.message_id, m.action_id,
+            reason, coalesce(finish_message.sent_at, clock_timestamp()),
+            jsonb_strip_nulls(jsonb_build_object('error', error)));
     IF ended IS DISTINCT FROM 'sent' AND m.rule_id IS NOT NULL AND m.fired_at IS NOT NULL
         AND to_regprocedure('nudge.cap_release(text,bigint,text,timestamptz)') IS NOT NULL
     THEN
@@ -192,7 +195,7 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION nudge.finish_message(bigint, nudge.message_status, text, text, text, timestamptz) IS
+COMMENT ON FUNCTION nudge.finish_message(bigint, nudge.message_status, text, text, text, text, timestamptz) IS
     'Internal: ends a live message as sent, failed or dead (NULL: it is being deleted)';
 
 -- Says why some messages could not be acknowledged; always raises.
@@ -336,9 +339,9 @@ BEGIN
     END IF;
 
     IF permanent THEN
-        PERFORM nudge.finish_message(q.message_id, 'failed', 'failed', why);
+        PERFORM nudge.finish_message(q.message_id, 'failed', 'failed', 'permanent', why);
     ELSIF now_at >= q.created_at + interval '5 days' THEN
-        PERFORM nudge.finish_message(q.message_id, 'dead', 'dead', why);
+        PERFORM nudge.finish_message(q.message_id, 'dead', 'dead', 'too_many_tries', why);
     ELSE
         -- 5, 10, 20, 40, 60, 60 ... minutes, each give or take a fifth, so that
         -- what failed together does not come back together
@@ -375,7 +378,7 @@ BEGIN
 
     IF TG_OP = 'DELETE' THEN
         IF FOUND THEN
-            PERFORM nudge.finish_message(q.message_id, NULL, 'skipped', 'deleted');
+            PERFORM nudge.finish_message(q.message_id, NULL, 'skipped', 'deleted', NULL);
         END IF;
         DELETE FROM nudge.message_results r WHERE r.message_id = OLD.message_id;
         DELETE FROM nudge.messages m WHERE m.message_id = OLD.message_id AND m.created_at = OLD.created_at;
@@ -421,6 +424,7 @@ BEGIN
         INSERT INTO nudge.message_blocks (priority, block) VALUES (q.priority, q.message_id / 1024);
     ELSE
         PERFORM nudge.finish_message(q.message_id, NEW.status, NEW.status::text,
+            CASE WHEN NEW.status <> 'sent' THEN 'by_hand' END,
             CASE WHEN NEW.status <> 'sent' THEN NEW.last_error END, NEW.provider_message_id,
             CASE WHEN NEW.status = 'sent' THEN coalesce(NEW.sent_at, clock_timestamp()) END);
     END IF;
