@@ -217,7 +217,7 @@ BEGIN
             HINT = 'Pass message_id and claim_token as nudge.claim returned them.';
     END IF;
     RAISE EXCEPTION 'claim of message % is not current', message_ids[1] USING ERRCODE = '55000',
-        DETAIL = format('Messages that are finished, or that another claim holds: %s. Nothing was changed.',
+        DETAIL = format('Messages that this claim does not hold, or no longer: %s. Nothing was changed.',
                         array_to_string(message_ids[:20], ', ')),
         HINT = 'The lease ended and the message was handed out again, or it has been reported already; claim with a longer lease.';
 END
