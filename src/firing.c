@@ -50,21 +50,6 @@ firing_decide(TriggerType trigger_type, const double *scores, int n,
 	}
 }
 
-bool
-firing_possible(const Rule *rule, const double *scores, int known)
-{
-	double		best[64];
-	double		score;
-
-	/* So many conditions are not worth the look-ahead. */
-	if (rule->nconditions > lengthof(best))
-		return true;
-	memcpy(best, scores, known * sizeof(double));
-	for (int i = known; i < rule->nconditions; i++)
-		best[i] = rule->conditions[i].weight;
-	return firing_decide(rule->trigger_type, best, rule->nconditions, &score);
-}
-
 /*
  * A condition of an engagement rule is necessary if the others' weights do not
  * reach the mean; where none is, one of the heaviest must hold.

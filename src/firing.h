@@ -34,10 +34,4 @@ extern Necessity firing_necessary(const Rule *rule,
 extern bool firing_decide(TriggerType trigger_type, const double *scores, int n,
 						  double *score);
 
-/*
- * Whether the rule can still fire after the condition at position i scored
- * nothing, given that all conditions after i might hold; scores are known up to i.
- */
-extern bool firing_possible(const Rule *rule, const double *scores, int known);
-
 #endif							/* NUDGE_FIRING_H */
