@@ -45,6 +45,8 @@ $$;
 -- substrings: each looks for a product of its own that the shop does not have; half of the
 -- patterns begin like the URLs that come in, so that the search goes deep.
 --
+-- pages: each looks for two, one of either kind, as rules for "/products/ or /catalog/" do.
+--
 -- mixed: a quarter each of action types that never come; of purchases of a product that does not exist;
 -- of pages that do not exist; of brands that do not exist, for users of a tier that some have.
 CREATE PROCEDURE bench.use_rules(kind text, n integer) LANGUAGE plpgsql AS $$
@@ -58,6 +60,12 @@ BEGIN
                    jsonb_build_object('pages', jsonb_build_array(
                        CASE i % 2 WHEN 0 THEN '/products/electronics/smartphone/x' || i
                                   ELSE '/landing/' || i || '/offer' END))
+            FROM generate_series(1, n) i JOIN nudge.rules r ON r.name = kind || ' ' || i;
+    ELSIF kind = 'pages' THEN
+        INSERT INTO nudge.conditions (rule_id, position, condition_type, operator, parameters)
+            SELECT r.rule_id, 1, 'page_visit', 'contains',
+                   jsonb_build_object('pages', jsonb_build_array(
+                       '/products/electronics/smartphone/x' || i, '/landing/' || i || '/offer'))
             FROM generate_series(1, n) i JOIN nudge.rules r ON r.name = kind || ' ' || i;
     ELSIF kind = 'mixed' THEN
         INSERT INTO nudge.conditions (rule_id, position, condition_type, operator, parameters)
