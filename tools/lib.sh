@@ -80,9 +80,15 @@ missing_packages() {
     done
 }
 
-apt_install() {
-    as_root env DEBIAN_FRONTEND=noninteractive \
-        apt-get -q -y --no-install-recommends -o DPkg::Lock::Timeout=300 install "$@" </dev/null
+# Quietly, but for what went wrong
+apt() {
+    local log status=0
+    log=$(mktemp)
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300 "$@" \
+        </dev/null >"$log" 2>&1 || status=$?
+    [ "$status" = 0 ] || tail -n 30 "$log"
+    rm -f "$log"
+    return "$status"
 }
 
 # PostgreSQL's package starts a server on the default port as it is installed.
@@ -93,21 +99,20 @@ install_packages() {
         die "this is not Debian: install PostgreSQL 15, pg_cron and pgTAP, and set PG_CONFIG"
     fi
 
-    local missing conf=/etc/postgresql-common/createcluster.d/pg_nudge-setup.conf
+    local missing confdir=/etc/postgresql-common/createcluster.d status=0
     mapfile -t missing < <(missing_packages "$@")
     if [ ${#missing[@]} = 0 ]; then
         say "All packages that this needs are there"
         return 0
     fi
     say "Installing packages: ${missing[*]}"
-    as_root apt-get -q update </dev/null || note "apt-get update failed; trying with what is known"
-    apt_install postgresql-common
-    echo 'create_main_cluster = false' | as_root tee "$conf" >/dev/null
-    if ! apt_install "${missing[@]}"; then
-        as_root rm -f "$conf"
-        die "apt-get could not install ${missing[*]}"
-    fi
-    as_root rm -f "$conf"
+    apt update || note "apt-get update failed; trying with the package lists as they are"
+    apt install --no-install-recommends postgresql-common || die "apt-get could not install postgresql-common"
+    as_root mkdir -p "$confdir"
+    echo 'create_main_cluster = false' | as_root tee "$confdir/pg_nudge-setup.conf" >/dev/null
+    apt install --no-install-recommends "${missing[@]}" || status=$?
+    as_root rm -f "$confdir/pg_nudge-setup.conf"
+    [ "$status" = 0 ] || die "apt-get could not install ${missing[*]}"
 }
 
 #
