@@ -8,6 +8,7 @@
 #include "pg_nudge.h"
 
 #include "fmgr.h"
+#include "liquid.h"
 #include "pgtime.h"
 #include "utils/guc.h"
 
@@ -64,5 +65,6 @@ _PG_init(void)
 							 NULL, &nudge_evaluate, true,
 							 PGC_USERSET, 0,
 							 NULL, NULL, NULL);
+	liquid_define_settings();
 	MarkGUCPrefixReserved("nudge");
 }
