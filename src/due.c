@@ -62,6 +62,7 @@ typedef struct Stream
 
 struct DueQueue
 {
+	MemoryContext context;		/* lives as long as the queue */
 	Relation	pending;
 	Relation	index;
 	TimestampTz as_of;
@@ -84,6 +85,7 @@ due_open(Relation pending, TimestampTz as_of)
 						DUE_INDEX),
 				 errhint("Create it again as the extension's script does.")));
 
+	queue->context = CurrentMemoryContext;
 	queue->pending = pending;
 	queue->index = index_open(index, AccessShareLock);
 	queue->as_of = as_of;
@@ -122,16 +124,22 @@ due_close(DueQueue *queue)
 }
 
 /*
- * Makes the stream's head known.
+ * Makes the stream's head known.  What the index access method allocates on the
+ * way must live as long as the scan, not as the caller's batch.
  */
 static void
-fetch_head(Stream *stream, int64 latency)
+fetch_head(DueQueue *queue, Stream *stream, int64 latency)
 {
+	MemoryContext old;
 	bool		isnull;
+	bool		found;
 
 	if (stream->fetched || stream->ended)
 		return;
-	if (!index_getnext_slot(stream->scan, ForwardScanDirection, stream->slot))
+	old = MemoryContextSwitchTo(queue->context);
+	found = index_getnext_slot(stream->scan, ForwardScanDirection, stream->slot);
+	MemoryContextSwitchTo(old);
+	if (!found)
 	{
 		stream->ended = true;
 		return;
@@ -160,7 +168,7 @@ choose_stream(DueQueue *queue)
 	{
 		Stream	   *stream = &queue->streams[i];
 
-		fetch_head(stream, latencies[i]);
+		fetch_head(queue, stream, latencies[i]);
 		if (stream->ended)
 			continue;
 		if (first == NULL)
