@@ -146,4 +146,13 @@ extern bool condition_parse(Condition *condition, const char *type,
 							const char *operator, const Jsonb *parameters,
 							double weight, FaultList *faults, const char *path);
 
+/*
+ * The same for conditions that people are writing just now.  Compiling a
+ * jsonpath may raise an error, which condition_parse lets go; here it becomes a
+ * fault, for which a subtransaction is needed.
+ */
+extern bool condition_check(Condition *condition, const char *type,
+							const char *operator, const Jsonb *parameters,
+							double weight, FaultList *faults, const char *path);
+
 #endif							/* NUDGE_CONDITION_H */
