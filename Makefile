@@ -1,7 +1,8 @@
 # pg_nudge: behavioural marketing automation inside PostgreSQL.
 #
-# Plain "make", "make install" and "make installcheck" work as with any PGXS
-# extension.
+# On a fresh Debian 12, "make test", "make demo" and "make bench" do all by
+# themselves, from missing packages to a throw-away server.  Plain "make",
+# "make install" and "make installcheck" work as with any PGXS extension.
 
 EXTENSION = pg_nudge
 EXTVERSION = 0.1.0
@@ -16,15 +17,23 @@ PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-f
 DATA_built = pg_nudge--$(EXTVERSION).sql
 DATA = $(sort $(wildcard sql/pg_nudge--*--*.sql))
 
+# installcheck needs a running server, whose data it puts aside: a database of
+# its own.  TAP_TESTS stays unset, as TAP tests start servers and therefore fail
+# for root; provecheck runs them.
 REGRESS = $(patsubst test/sql/%.sql,%,$(sort $(wildcard test/sql/*.sql)))
 REGRESS_OPTS = --inputdir=test --load-extension=pg_nudge
 ISOLATION = $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
 ISOLATION_OPTS = --inputdir=test --outputdir=. --load-extension=pg_nudge
+PROVE_TESTS = $(sort $(wildcard test/t/*.pl))
 
-EXTRA_CLEAN = src/queries.h
+EXTRA_CLEAN = src/queries.h log tmp_check
 
+# Where pg_config is missing, "make test" and its like still work: their scripts
+# install it and call make again.
 PG_CONFIG ?= pg_config
-PGXS := $(shell $(PG_CONFIG) --pgxs)
+PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
+ifneq ($(wildcard $(PGXS)),)
+
 include $(PGXS)
 
 pg_nudge--$(EXTVERSION).sql: $(sort $(wildcard sql/[0-9][0-9]_*.sql))
@@ -36,3 +45,36 @@ src/queries.h: $(sort $(wildcard src/queries/*.sql)) src/queries/embed.pl
 	perl src/queries/embed.pl $(filter %.sql,$^) > $@
 
 $(OBJS): $(wildcard src/*.h) src/queries.h
+
+.PHONY: provecheck
+provecheck:
+	$(prove_installcheck)
+
+else
+
+.PHONY: all install installcheck provecheck clean
+all install installcheck provecheck clean:
+	@echo 'make: $(PG_CONFIG) knows of no PostgreSQL to build for.' >&2
+	@echo 'Install postgresql-server-dev-15, or give PG_CONFIG=/path/to/pg_config.' >&2
+	@echo '"make test" and "make demo" install what they need by themselves.' >&2
+	@exit 1
+
+endif
+
+.PHONY: test demo bench typedefs
+
+# GROUP chooses among regress, isolation, pgtap and tap; ONLY=TEXT leaves the
+# tests whose name has TEXT in it.
+test:
+	@GROUP='$(GROUP)' ONLY='$(ONLY)' test/run
+
+demo:
+	@demo/run
+
+# ONLY=TEXT leaves the benchmarks whose name has TEXT in it.
+bench:
+	@ONLY='$(ONLY)' bench/run
+
+# The list of our types that pgindent needs
+typedefs: $(sort $(wildcard src/*.[ch]))
+	perl tools/typedefs.pl $^ > src/typedefs.list

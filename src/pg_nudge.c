@@ -8,7 +8,9 @@
 #include "pg_nudge.h"
 
 #include "fmgr.h"
+#include "liquid.h"
 #include "pgtime.h"
+#include "rules_cache.h"
 #include "utils/guc.h"
 
 PG_MODULE_MAGIC;
@@ -64,5 +66,8 @@ _PG_init(void)
 							 NULL, &nudge_evaluate, true,
 							 PGC_USERSET, 0,
 							 NULL, NULL, NULL);
+	liquid_define_settings();
 	MarkGUCPrefixReserved("nudge");
+
+	rules_cache_init();
 }

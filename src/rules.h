@@ -45,6 +45,13 @@ typedef enum RuleStatus
 	RULE_TESTING
 } RuleStatus;
 
+typedef enum PendingStatus
+{
+	PENDING_WAITING,
+	PENDING_FAILED,
+	PENDING_DEAD
+} PendingStatus;
+
 typedef struct Rule
 {
 	int64		rule_id;
@@ -71,6 +78,7 @@ typedef struct Rule
 	int			ncaps;
 	FrequencyCap *caps;			/* the rule's own, not the global ones */
 
+	bool		broken;			/* a condition does not parse: never fires */
 	int			ordinal;		/* place in Rules.rules */
 } Rule;
 

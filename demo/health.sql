@@ -1,0 +1,2 @@
+\x on
+SELECT * FROM nudge.health;

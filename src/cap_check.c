@@ -1,0 +1,132 @@
+/*-------------------------------------------------------------------------
+ *
+ * cap_check.c
+ *	  Whether caps already forbid a trigger when its rule fires.
+ *
+ * The insert path reads counts and pending triggers without locks and drops what
+ * they forbid.  It may let through more than a cap allows, since it does not see
+ * what other sessions have not committed; the executor decides for good.
+ *
+ * A cap on a channel is looked at only for rules that have no other channel:
+ * which channel a trigger takes is not known before it is due.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "cap_check.h"
+
+/* State of all caps of a rule while the pending triggers go by */
+typedef struct Counting
+{
+	const Rules *rules;
+	pg_tz	   *tz;
+	DateADT		today;
+	int			n;
+	CapState   *states;
+} Counting;
+
+static bool
+is_transactional(int64 rule_id, void *arg)
+{
+	const Rule *rule = rules_find(arg, rule_id);
+
+	return rule != NULL && rule->trigger_type == TRIGGER_TRANSACTIONAL;
+}
+
+/* Does a rule that a trigger is waiting for send by no other channel? */
+static bool
+only_channel(const Rule *rule, const char *channel)
+{
+	return rule != NULL && rule->nchannels == 1 &&
+		strcmp(rule->channels[0], channel) == 0;
+}
+
+static bool
+applies(const FrequencyCap *cap, const Rule *rule)
+{
+	if (cap->rule_id == 0 && rule->trigger_type == TRIGGER_TRANSACTIONAL)
+		return false;
+	return cap->channel == NULL || only_channel(rule, cap->channel);
+}
+
+/*
+ * Counts a pending trigger against the caps in whose window it fired.
+ */
+static void
+count_pending(int64 rule_id, TimestampTz fired_at, void *arg)
+{
+	Counting   *counting = arg;
+	DateADT		day = 0;
+	bool		day_known = false;
+
+	for (int i = 0; i < counting->n; i++)
+	{
+		CapState   *state = &counting->states[i];
+		const FrequencyCap *cap = state->cap;
+		DateADT		first;
+		DateADT		last;
+
+		if (cap->rule_id != 0 ? cap->rule_id != rule_id :
+			is_transactional(rule_id, (void *) counting->rules))
+			continue;
+		if (cap->channel != NULL &&
+			!only_channel(rules_find(counting->rules, rule_id), cap->channel))
+			continue;
+		if (!day_known)
+			day = caps_local_day(fired_at, counting->tz);
+		day_known = true;
+		caps_window(cap->period, counting->today, &first, &last);
+		if (day >= first && day <= last)
+			state->waiting++;
+	}
+}
+
+int
+cap_states(Evaluator *evaluator, const Rule *rule, CapState **states)
+{
+	const Rules *rules = evaluator->rules;
+	int			most = rule->ncaps + rules->nglobal_caps;
+	Counting	counting = {rules};
+
+	*states = NULL;
+	if (most == 0)
+		return 0;
+
+	counting.states = palloc0(most * sizeof(CapState));
+	for (int i = 0; i < most; i++)
+	{
+		const FrequencyCap *cap = i < rule->ncaps ? &rule->caps[i] :
+		&rules->global_caps[i - rule->ncaps];
+
+		if (applies(cap, rule))
+			counting.states[counting.n++].cap = cap;
+	}
+	*states = counting.states;
+	if (counting.n == 0)
+		return 0;
+
+	counting.tz = evaluator_timezone(evaluator);
+	counting.today = caps_local_day(evaluator->now, counting.tz);
+	for (int i = 0; i < counting.n; i++)
+		counting.states[i].used =
+			usage_count(evaluator_usage(evaluator), counting.states[i].cap,
+						counting.today, is_transactional, (void *) rules);
+	history_pending(evaluator->history, evaluator->action.user_id_datum,
+					count_pending, &counting);
+	return counting.n;
+}
+
+const FrequencyCap *
+cap_forbids(Evaluator *evaluator, const Rule *rule)
+{
+	CapState   *states;
+	int			n = cap_states(evaluator, rule, &states);
+
+	for (int i = 0; i < n; i++)
+	{
+		if (states[i].used + states[i].waiting >= states[i].cap->max_messages)
+			return states[i].cap;
+	}
+	return NULL;
+}

@@ -1,0 +1,275 @@
+/*-------------------------------------------------------------------------
+ *
+ * caps.c
+ *	  Frequency caps: windows in the user's calendar, and counts.
+ *
+ * Nothing here touches a table or takes a lock: a Usage is what the caller read
+ * from a row of nudge.cap_usage, and is good as long as the caller holds that
+ * row's lock.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "caps.h"
+#include "pg_nudge.h"
+
+#include "catalog/pg_type.h"
+#include "common/hashfn.h"
+#include "common/int.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/datetime.h"
+
+/* Must be a power of two */
+#define ZONE_SLOTS 64
+
+/*
+ * pg_tzset knows the zones that it loaded, but looks for a file whenever it is
+ * asked for one that does not exist; so remember what became of a name.
+ */
+typedef struct ZoneSlot
+{
+	char		name[TZ_STRLEN_MAX + 1];
+	bool		used;
+	pg_tz	   *zone;			/* NULL: there is no such zone */
+} ZoneSlot;
+
+static ZoneSlot zone_slots[ZONE_SLOTS];
+
+pg_tz *
+caps_timezone(const char *tz)
+{
+	pg_tz	   *zone = NULL;
+
+	if (tz != NULL && tz[0] != '\0' && strlen(tz) <= TZ_STRLEN_MAX)
+	{
+		uint32		hash = hash_bytes((const unsigned char *) tz, strlen(tz));
+		ZoneSlot   *slot = &zone_slots[hash & (ZONE_SLOTS - 1)];
+
+		if (!slot->used || strcmp(slot->name, tz) != 0)
+		{
+			slot->used = false;
+			slot->zone = pg_tzset(tz);
+			strcpy(slot->name, tz);
+			slot->used = true;
+		}
+		zone = slot->zone;
+	}
+	if (zone == NULL)
+		zone = pg_tzset(nudge_timezone);
+	return zone != NULL ? zone : pg_tzset("GMT");
+}
+
+DateADT
+caps_local_day(TimestampTz instant, pg_tz *tz)
+{
+	struct pg_tm tm;
+	fsec_t		fsec;
+	int			offset;
+
+	if (TIMESTAMP_IS_NOBEGIN(instant))
+		return DATEVAL_NOBEGIN;
+	if (TIMESTAMP_IS_NOEND(instant))
+		return DATEVAL_NOEND;
+	if (timestamp2tm(instant, &offset, &tm, &fsec, NULL, tz) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				 errmsg("timestamp out of range")));
+	return date2j(tm.tm_year, tm.tm_mon, tm.tm_mday) - POSTGRES_EPOCH_JDATE;
+}
+
+void
+caps_window(CapPeriod period, DateADT day, DateADT *first, DateADT *last)
+{
+	int			julian = day + POSTGRES_EPOCH_JDATE;
+	int			year;
+	int			month;
+	int			mday;
+
+	*first = *last = day;
+	if (DATE_NOT_FINITE(day))
+		return;
+
+	switch (period)
+	{
+		case CAP_DAILY:
+			break;
+		case CAP_WEEKLY:
+			/* j2day says 0 on Sunday; an ISO week starts on Monday */
+			*first = day - (j2day(julian) + 6) % 7;
+			*last = *first + 6;
+			break;
+		case CAP_MONTHLY:
+			j2date(julian, &year, &month, &mday);
+			*first = day - (mday - 1);
+			*last = *first + day_tab[isleap(year)][month - 1] - 1;
+			break;
+	}
+}
+
+/*
+ * Elements of an array of a fixed-width type without nulls; the array lives as
+ * long as the current memory context.
+ */
+static char *
+fixed_elements(Datum datum, int *n)
+{
+	ArrayType  *array = DatumGetArrayTypeP(datum);
+
+	*n = ARR_HASNULL(array) ? 0 :
+		ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
+	return ARR_DATA_PTR(array);
+}
+
+void
+usage_from_arrays(Usage *usage, Datum rule_ids, Datum channels,
+				  Datum days, Datum counts)
+{
+	int			nrules;
+	int			ndays;
+	int			ncounts;
+	int			nchannels;
+	int64	   *rule = (int64 *) fixed_elements(rule_ids, &nrules);
+	DateADT    *day = (DateADT *) fixed_elements(days, &ndays);
+	int32	   *count = (int32 *) fixed_elements(counts, &ncounts);
+	Datum	   *channel;
+
+	deconstruct_array(DatumGetArrayTypeP(channels), TEXTOID, -1, false,
+					  TYPALIGN_INT, &channel, NULL, &nchannels);
+	if (nrules != ndays || nrules != ncounts || nrules != nchannels)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("arrays of a row of nudge.cap_usage differ in length"),
+				 errdetail("There are %d rules, %d channels, %d days and %d counts.",
+						   nrules, nchannels, ndays, ncounts)));
+
+	usage->nentries = nrules;
+	usage->maxentries = nrules + 4;
+	usage->entries = palloc(usage->maxentries * sizeof(UsageEntry));
+	for (int i = 0; i < nrules; i++)
+	{
+		UsageEntry *entry = &usage->entries[i];
+
+		entry->rule_id = rule[i];
+		entry->channel = TextDatumGetCString(channel[i]);
+		entry->day = day[i];
+		entry->count = count[i];
+	}
+}
+
+void
+usage_to_arrays(const Usage *usage, Datum *rule_ids, Datum *channels,
+				Datum *days, Datum *counts)
+{
+	int			n = usage->nentries;
+	Datum	   *elements = palloc(4 * Max(n, 1) * sizeof(Datum));
+	Datum	   *rule = elements;
+	Datum	   *channel = elements + n;
+	Datum	   *day = elements + 2 * n;
+	Datum	   *count = elements + 3 * n;
+
+	for (int i = 0; i < n; i++)
+	{
+		const UsageEntry *entry = &usage->entries[i];
+
+		rule[i] = Int64GetDatum(entry->rule_id);
+		channel[i] = CStringGetTextDatum(entry->channel);
+		day[i] = DateADTGetDatum(entry->day);
+		count[i] = Int32GetDatum(entry->count);
+	}
+	*rule_ids = PointerGetDatum(construct_array(rule, n, INT8OID, sizeof(int64),
+												FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	*channels = PointerGetDatum(construct_array(channel, n, TEXTOID, -1,
+												false, TYPALIGN_INT));
+	*days = PointerGetDatum(construct_array(day, n, DATEOID, sizeof(DateADT),
+											true, TYPALIGN_INT));
+	*counts = PointerGetDatum(construct_array(count, n, INT4OID, sizeof(int32),
+											  true, TYPALIGN_INT));
+	pfree(elements);
+}
+
+/* Removes entry i; their order does not matter. */
+static void
+remove_entry(Usage *usage, int i)
+{
+	usage->entries[i] = usage->entries[--usage->nentries];
+}
+
+static void
+append_entry(Usage *usage, const UsageEntry *entry)
+{
+	if (usage->nentries == usage->maxentries)
+	{
+		usage->maxentries = Max(4, 2 * usage->maxentries);
+		if (usage->entries == NULL)
+			usage->entries = palloc(usage->maxentries * sizeof(UsageEntry));
+		else
+			usage->entries = repalloc(usage->entries,
+									  usage->maxentries * sizeof(UsageEntry));
+	}
+	usage->entries[usage->nentries++] = *entry;
+}
+
+void
+usage_add(Usage *usage, int64 rule_id, const char *channel, DateADT day,
+		  int32 delta)
+{
+	UsageEntry	added;
+
+	for (int i = 0; i < usage->nentries; i++)
+	{
+		UsageEntry *entry = &usage->entries[i];
+
+		if (entry->rule_id != rule_id || entry->day != day ||
+			strcmp(entry->channel, channel) != 0)
+			continue;
+		if (pg_add_s32_overflow(entry->count, delta, &entry->count))
+			entry->count = PG_INT32_MAX;
+		if (entry->count <= 0)
+			remove_entry(usage, i);
+		return;
+	}
+	if (delta <= 0)
+		return;
+	added.rule_id = rule_id;
+	added.channel = pstrdup(channel);
+	added.day = day;
+	added.count = delta;
+	append_entry(usage, &added);
+}
+
+void
+usage_forget(Usage *usage, DateADT oldest)
+{
+	for (int i = usage->nentries - 1; i >= 0; i--)
+	{
+		if (usage->entries[i].day < oldest)
+			remove_entry(usage, i);
+	}
+}
+
+int64
+usage_count(const Usage *usage, const FrequencyCap *cap, DateADT day,
+			UsageExempt exempt, void *arg)
+{
+	DateADT		first;
+	DateADT		last;
+	int64		total = 0;
+
+	caps_window(cap->period, day, &first, &last);
+	for (int i = 0; i < usage->nentries; i++)
+	{
+		const UsageEntry *entry = &usage->entries[i];
+
+		if (entry->day < first || entry->day > last)
+			continue;
+		if (cap->channel != NULL && strcmp(cap->channel, entry->channel) != 0)
+			continue;
+		if (cap->rule_id != 0 ? entry->rule_id != cap->rule_id :
+			exempt != NULL && exempt(entry->rule_id, arg))
+			continue;
+		total += entry->count;
+	}
+	return total;
+}

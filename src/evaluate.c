@@ -1,0 +1,159 @@
+/*-------------------------------------------------------------------------
+ *
+ * evaluate.c
+ *	  Evaluates rules against an action.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "evaluate.h"
+
+#include "firing.h"
+#include "miscadmin.h"
+
+/* Rules with more conditions than this take their scratch space from palloc. */
+#define MAX_STACK_CONDITIONS 32
+
+/* What a condition costs: conditions are tested in this order. */
+typedef enum CostClass
+{
+	COST_ACTION,				/* only the action in hand */
+	COST_USER,					/* the user's row */
+	COST_HISTORY,				/* the user's actions */
+	COST_DOCUMENT,				/* a document built of all */
+	NUM_COSTS
+} CostClass;
+
+static CostClass
+condition_cost(const Condition *condition)
+{
+	switch (condition->type)
+	{
+		case CONDITION_ACTION_TYPE:
+		case CONDITION_PAGE_VISIT:
+		case CONDITION_TIME_WINDOW:
+		case CONDITION_ACTION_ATTRIBUTE:
+			return COST_ACTION;
+		case CONDITION_USER_ATTRIBUTE:
+			return COST_USER;
+		case CONDITION_PURCHASE_BEHAVIOR:
+		case CONDITION_ENGAGEMENT_LEVEL:
+			return COST_HISTORY;
+		case CONDITION_JSONPATH:
+			return COST_DOCUMENT;
+	}
+	return COST_DOCUMENT;		/* keep compiler quiet */
+}
+
+void
+evaluator_reset(Evaluator *evaluator)
+{
+	evaluator->user_known = false;
+	evaluator->purchases_known = false;
+	evaluator->login_known = false;
+	evaluator->document_known = false;
+	evaluator->usage_known = false;
+	evaluator->error = NULL;
+}
+
+const UserRow *
+evaluator_user(Evaluator *evaluator)
+{
+	if (!evaluator->user_known)
+	{
+		history_user(evaluator->history, evaluator->action.user_id_datum,
+					 &evaluator->user);
+		evaluator->user_known = true;
+	}
+	return &evaluator->user;
+}
+
+const Usage *
+evaluator_usage(Evaluator *evaluator)
+{
+	if (!evaluator->usage_known)
+	{
+		history_usage(evaluator->history, evaluator->action.user_id_datum,
+					  &evaluator->usage);
+		evaluator->usage_known = true;
+	}
+	return &evaluator->usage;
+}
+
+pg_tz *
+evaluator_timezone(Evaluator *evaluator)
+{
+	return caps_timezone(user_timezone(evaluator_user(evaluator)));
+}
+
+/*
+ * Scores a condition; one that cannot be computed is told of, and counts as no.
+ */
+static double
+weighted_score(Evaluator *evaluator, const Rule *rule, int i,
+			   EvaluationError error, void *arg)
+{
+	switch (condition_score(evaluator, &rule->conditions[i]))
+	{
+		case SCORE_YES:
+			return rule->conditions[i].weight;
+		case SCORE_ERROR:
+			if (error != NULL)
+				error(evaluator, rule, i, arg);
+			break;
+		case SCORE_NO:
+			break;
+	}
+	return 0.0;
+}
+
+bool
+evaluate_rule(Evaluator *evaluator, const Rule *rule, double *scores,
+			  double *score, EvaluationError error, void *arg)
+{
+	double		space[MAX_STACK_CONDITIONS];
+	double	   *best = scores;
+	int			n = rule->nconditions;
+
+	*score = 0.0;
+	if (rule->broken)
+		return false;
+	if (best == NULL)
+		best = n <= lengthof(space) ? space : palloc(n * sizeof(double));
+
+	/* A condition that is not scored yet may still hold. */
+	for (int i = 0; i < n; i++)
+		best[i] = rule->conditions[i].weight;
+
+	for (CostClass cost = 0; cost < NUM_COSTS; cost++)
+	{
+		for (int i = 0; i < n; i++)
+		{
+			if (condition_cost(&rule->conditions[i]) != cost)
+				continue;
+			CHECK_FOR_INTERRUPTS();
+			best[i] = weighted_score(evaluator, rule, i, error, arg);
+			if (scores == NULL && best[i] == 0.0 &&
+				!firing_decide(rule->trigger_type, best, n, score))
+				return false;
+		}
+	}
+	return firing_decide(rule->trigger_type, best, n, score);
+}
+
+bool
+evaluate_segments(Evaluator *evaluator, const Rule *rule, const char **missing)
+{
+	for (int i = 0; i < rule->nsegments; i++)
+	{
+		if (!history_in_segment(evaluator->history,
+								evaluator->action.user_id_datum,
+								rule->segments[i]))
+		{
+			*missing = rule->segments[i];
+			return false;
+		}
+	}
+	return true;
+}

@@ -1,0 +1,58 @@
+/*-------------------------------------------------------------------------
+ *
+ * history.h
+ *	  What the database knows of a user, read on the insert path.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef NUDGE_HISTORY_H
+#define NUDGE_HISTORY_H
+
+#include "postgres.h"
+
+#include "action.h"
+#include "caps.h"
+#include "rules.h"
+#include "user.h"
+
+/* Open tables and scans of one statement */
+typedef struct History History;
+
+extern History *history_open(void);
+extern void history_close(History *history);
+
+/*
+ * The user's row, copied into the current context.
+ */
+extern void history_user(History *history, Datum user_id, UserRow *user);
+
+/*
+ * How many actions of a type the user's history has, up to and including the
+ * action in hand; stops counting at limit.
+ */
+extern int64 history_count_actions(History *history, const Action *action,
+								   const char *type, int64 limit);
+
+/*
+ * When the user last did an action of a type (occurred_at), looking no further
+ * back than recorded_at >= since.  Stops at the first that is not before enough.
+ * False where there is none.
+ */
+extern bool history_last_action(History *history, const Action *action,
+								const char *type, TimestampTz since,
+								TimestampTz enough, TimestampTz *last);
+
+extern bool history_in_segment(History *history, Datum user_id,
+							   const char *segment);
+
+/* The user's row of nudge.cap_usage; no entries where there is none. */
+extern void history_usage(History *history, Datum user_id, Usage *usage);
+
+/*
+ * The user's waiting triggers, one at a time: rule and time of firing.
+ */
+typedef void (*PendingVisitor) (int64 rule_id, TimestampTz fired_at, void *arg);
+extern void history_pending(History *history, Datum user_id,
+							PendingVisitor visit, void *arg);
+
+#endif							/* NUDGE_HISTORY_H */

@@ -1,0 +1,593 @@
+/*-------------------------------------------------------------------------
+ *
+ * rule_index.c
+ *	  Finds the few rules that an action may fire.
+ *
+ * Each rule is filed under conditions without which it cannot fire, the cheapest
+ * to look up first.  The tree of files has two levels.  The first is the type of
+ * the action: exact types in a hash table, substrings of types in an automaton,
+ * and one node for the rules that any type may fire.  Below a type, rules are told
+ * apart by page (exact ones hashed, substrings in an automaton), else by the
+ * value of an attribute that must be equal to a constant; those that have none
+ * of these conditions are candidates whenever their type comes.
+ *
+ * That is the idea of counting-free predicate indexing in Hanson et al.,
+ * "Scalable Trigger Processing" (ICDE 1999), and Whang et al., "Indexing Boolean
+ * Expressions" (VLDB 2009): an action costs as much as the rules it may fire.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "rule_index.h"
+
+#include "automaton.h"
+#include "bytesmap.h"
+#include "firing.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+/* Different action types of which it is kept which rules they may fire */
+#define MAX_KNOWN_TYPES 4096
+
+#define PAGE_VISIT "page_visit"
+
+typedef struct RuleList
+{
+	int			n;
+	int			max;
+	const Rule **rules;
+} RuleList;
+
+/* Substrings, and the rules that each may fire */
+typedef struct SubstringIndex
+{
+	bytesmap_hash *known;		/* pattern to its place in lists, plus one */
+	int			n;
+	int			max;
+	Bytes	   *patterns;
+	RuleList   *lists;
+	Automaton  *automaton;
+} SubstringIndex;
+
+/* Values of one attribute, and the rules that ask for each */
+typedef struct AttributeIndex
+{
+	bool		of_user;
+	AttributePath path;
+	bytesmap_hash *values;		/* of RuleList */
+} AttributeIndex;
+
+/* The rules of one action type */
+typedef struct TypeNode
+{
+	RuleList	direct;
+	bytesmap_hash *pages;		/* of RuleList */
+	SubstringIndex *page_substrings;
+	int			nattributes;
+	AttributeIndex *attributes;
+} TypeNode;
+
+/* What is known of a type that came in */
+typedef struct KnownType
+{
+	TypeNode   *node;			/* NULL where no rule names the type */
+	RuleList	by_substring;	/* rules that ask for a substring of it */
+} KnownType;
+
+struct RuleIndex
+{
+	MemoryContext context;
+	bytesmap_hash *types;		/* of TypeNode */
+	TypeNode	any;
+	bool		any_used;
+	SubstringIndex *type_substrings;
+
+	bytesmap_hash *known_types; /* of KnownType */
+	KnownType	unkept;			/* for types past MAX_KNOWN_TYPES */
+
+	/* The candidates of the action in hand */
+	uint64	   *stamps;			/* by rule: the last action it was found for */
+	uint64		stamp;
+	int			ncandidates;
+	const Rule **candidates;
+};
+
+/* The conditions of a rule that tell it apart, NULL where it has none such */
+typedef struct Keys
+{
+	const Condition *types;
+	const Condition *type_substrings;
+	const Condition *pages;
+	const Condition *action_value;
+	const Condition *user_value;
+} Keys;
+
+static void
+list_add(RuleList *list, const Rule *rule)
+{
+	if (list->n > 0 && list->rules[list->n - 1] == rule)
+		return;
+	if (list->n == list->max)
+	{
+		list->max = Max(2, list->max * 2);
+		list->rules = list->rules == NULL ?
+			palloc(list->max * sizeof(Rule *)) :
+			repalloc(list->rules, list->max * sizeof(Rule *));
+	}
+	list->rules[list->n++] = rule;
+}
+
+/*
+ * The value of a key in a map, made (zeroed) if it is new.
+ */
+static void *
+map_entry(bytesmap_hash **map, Bytes key, Size size)
+{
+	BytesMapEntry *entry;
+	bool		found;
+
+	if (*map == NULL)
+		*map = bytesmap_create(CurrentMemoryContext, 16, NULL);
+	entry = bytesmap_insert(*map, key, &found);
+	if (!found)
+		entry->value = palloc0(size);
+	return entry->value;
+}
+
+static void *
+map_find(bytesmap_hash *map, Bytes key)
+{
+	BytesMapEntry *entry = map == NULL ? NULL : bytesmap_lookup(map, key);
+
+	return entry == NULL ? NULL : entry->value;
+}
+
+static void
+substrings_add(SubstringIndex **where, Bytes pattern, const Rule *rule)
+{
+	SubstringIndex *index = *where;
+	int		   *place;
+
+	if (index == NULL)
+		index = *where = palloc0(sizeof(SubstringIndex));
+	place = map_entry(&index->known, pattern, sizeof(int));
+	if (*place == 0)
+	{
+		if (index->n == index->max)
+		{
+			int			max = Max(16, index->max * 2);
+
+			if (index->max == 0)
+			{
+				index->patterns = palloc(max * sizeof(Bytes));
+				index->lists = palloc(max * sizeof(RuleList));
+			}
+			else
+			{
+				index->patterns = repalloc(index->patterns, max * sizeof(Bytes));
+				index->lists = repalloc(index->lists, max * sizeof(RuleList));
+			}
+			index->max = max;
+		}
+		index->patterns[index->n] = pattern;
+		memset(&index->lists[index->n], 0, sizeof(RuleList));
+		*place = ++index->n;
+	}
+	list_add(&index->lists[*place - 1], rule);
+}
+
+static void
+substrings_finish(SubstringIndex *index)
+{
+	if (index != NULL)
+		index->automaton = automaton_build(index->patterns, index->n);
+}
+
+/*
+ * A scalar as a key: values that are equal have equal keys.
+ */
+static bool
+value_key(const JsonbValue *value, Bytes *key)
+{
+	char	   *data;
+
+	switch (value->type)
+	{
+		case jbvString:
+			data = palloc(value->val.string.len + 1);
+			data[0] = 's';
+			memcpy(data + 1, value->val.string.val, value->val.string.len);
+			key->data = data;
+			key->length = value->val.string.len + 1;
+			return true;
+		case jbvNumeric:
+			key->data = numeric_normalize(value->val.numeric);
+			key->length = strlen(key->data);
+			return true;
+		case jbvBool:
+			key->data = value->val.boolean ? "t" : "f";
+			key->length = 1;
+			return true;
+		default:
+			return false;
+	}
+}
+
+static bool
+same_path(const AttributePath *a, const AttributePath *b)
+{
+	if (a->root != b->root || a->nsteps != b->nsteps)
+		return false;
+	for (int i = 0; i < a->nsteps; i++)
+	{
+		if (a->steps[i].length != b->steps[i].length ||
+			memcmp(a->steps[i].name, b->steps[i].name,
+				   a->steps[i].length) != 0)
+			return false;
+	}
+	return true;
+}
+
+static void
+file_by_value(TypeNode *node, const Rule *rule, const Condition *condition)
+{
+	AttributeIndex *index = NULL;
+
+	for (int i = 0; i < node->nattributes && index == NULL; i++)
+	{
+		if (same_path(&node->attributes[i].path, &condition->path))
+			index = &node->attributes[i];
+	}
+	if (index == NULL)
+	{
+		int			n = node->nattributes++;
+
+		node->attributes = n == 0 ? palloc(sizeof(AttributeIndex)) :
+			repalloc(node->attributes, (n + 1) * sizeof(AttributeIndex));
+		index = &node->attributes[n];
+		index->of_user = condition->type == CONDITION_USER_ATTRIBUTE;
+		index->path = condition->path;
+		index->values = NULL;
+	}
+	for (int i = 0; i < condition->nvalues; i++)
+	{
+		Bytes		key;
+
+		if (value_key(&condition->values[i], &key))
+			list_add(map_entry(&index->values, key, sizeof(RuleList)), rule);
+	}
+}
+
+static void
+file_by_page(TypeNode *node, const Rule *rule, const Condition *condition)
+{
+	for (int i = 0; i < condition->npatterns; i++)
+	{
+		if (condition->op == OPERATOR_EQUALS)
+			list_add(map_entry(&node->pages, condition->patterns[i],
+							   sizeof(RuleList)), rule);
+		else
+			substrings_add(&node->page_substrings, condition->patterns[i],
+						   rule);
+	}
+}
+
+static void
+file_in_node(TypeNode *node, const Rule *rule, const Keys *keys)
+{
+	if (keys->pages)
+		file_by_page(node, rule, keys->pages);
+	else if (keys->action_value)
+		file_by_value(node, rule, keys->action_value);
+	else if (keys->user_value)
+		file_by_value(node, rule, keys->user_value);
+	else
+		list_add(&node->direct, rule);
+}
+
+static bool
+asks_for_value(const Condition *condition)
+{
+	return condition->op == OPERATOR_EQUALS || condition->op == OPERATOR_IN;
+}
+
+/*
+ * Keys of a rule that cannot fire unless all of these conditions hold.
+ */
+static void
+find_keys(Keys *keys, const Condition *const *conditions, int n)
+{
+	memset(keys, 0, sizeof(Keys));
+	for (int i = n - 1; i >= 0; i--)
+	{
+		const Condition *condition = conditions[i];
+
+		switch (condition->type)
+		{
+			case CONDITION_ACTION_TYPE:
+				if (condition->op == OPERATOR_EQUALS)
+					keys->types = condition;
+				else
+					keys->type_substrings = condition;
+				break;
+			case CONDITION_PAGE_VISIT:
+				keys->pages = condition;
+				break;
+			case CONDITION_ACTION_ATTRIBUTE:
+				if (asks_for_value(condition))
+					keys->action_value = condition;
+				break;
+			case CONDITION_USER_ATTRIBUTE:
+				if (asks_for_value(condition))
+					keys->user_value = condition;
+				break;
+			default:
+				break;
+		}
+	}
+}
+
+/*
+ * Files a rule that cannot fire unless all of these conditions hold.
+ */
+static void
+file_rule(RuleIndex *index, const Rule *rule,
+		  const Condition *const *conditions, int n)
+{
+	Keys		keys;
+	Bytes		page_visit = {PAGE_VISIT, sizeof(PAGE_VISIT) - 1};
+
+	find_keys(&keys, conditions, n);
+	if (keys.pages)
+		file_in_node(map_entry(&index->types, page_visit, sizeof(TypeNode)),
+					 rule, &keys);
+	else if (keys.types)
+	{
+		for (int i = 0; i < keys.types->npatterns; i++)
+			file_in_node(map_entry(&index->types, keys.types->patterns[i],
+								   sizeof(TypeNode)), rule, &keys);
+	}
+	else if (keys.type_substrings)
+	{
+		for (int i = 0; i < keys.type_substrings->npatterns; i++)
+			substrings_add(&index->type_substrings,
+						   keys.type_substrings->patterns[i], rule);
+	}
+	else
+	{
+		file_in_node(&index->any, rule, &keys);
+		index->any_used = true;
+	}
+}
+
+/*
+ * Files a rule under the conditions of which firing_necessary tells: all of a
+ * set of necessary ones, or each of a set one of which must hold.
+ */
+static void
+index_rule(RuleIndex *index, const Rule *rule)
+{
+	const Condition **conditions;
+	int			n;
+
+	if (rule->broken ||
+		(rule->status != RULE_ACTIVE && rule->status != RULE_TESTING))
+		return;
+
+	conditions = palloc(Max(rule->nconditions, 1) * sizeof(Condition *));
+	switch (firing_necessary(rule, conditions, &n))
+	{
+		case NECESSARY_ALL:
+			file_rule(index, rule, conditions, n);
+			break;
+		case NECESSARY_ONE:
+			for (int i = 0; i < n; i++)
+				file_rule(index, rule, &conditions[i], 1);
+			break;
+		case NEVER_FIRES:
+			break;
+	}
+	pfree(conditions);
+}
+
+static void
+finish_node(TypeNode *node)
+{
+	substrings_finish(node->page_substrings);
+}
+
+RuleIndex *
+rule_index_build(const Rules *rules)
+{
+	RuleIndex  *index = palloc0(sizeof(RuleIndex));
+
+	index->context = CurrentMemoryContext;
+	for (int i = 0; i < rules->nrules; i++)
+		index_rule(index, &rules->rules[i]);
+
+	if (index->types != NULL)
+	{
+		bytesmap_iterator iterator;
+		BytesMapEntry *entry;
+
+		bytesmap_start_iterate(index->types, &iterator);
+		while ((entry = bytesmap_iterate(index->types, &iterator)) != NULL)
+			finish_node(entry->value);
+	}
+	finish_node(&index->any);
+	substrings_finish(index->type_substrings);
+
+	index->known_types = bytesmap_create(index->context, 64, NULL);
+	index->stamps = palloc0(Max(rules->nrules, 1) * sizeof(uint64));
+	index->candidates = palloc(Max(rules->nrules, 1) * sizeof(Rule *));
+	return index;
+}
+
+/* What automaton matches are collected into */
+typedef struct Collect
+{
+	RuleIndex  *index;
+	const SubstringIndex *substrings;
+	RuleList   *list;			/* NULL: the candidates */
+} Collect;
+
+static inline void
+add_candidates(RuleIndex *index, const RuleList *list)
+{
+	for (int i = 0; i < list->n; i++)
+	{
+		const Rule *rule = list->rules[i];
+
+		if (index->stamps[rule->ordinal] != index->stamp)
+		{
+			index->stamps[rule->ordinal] = index->stamp;
+			index->candidates[index->ncandidates++] = rule;
+		}
+	}
+}
+
+static void
+collect_match(int pattern, void *arg)
+{
+	Collect    *collect = arg;
+	const RuleList *found = &collect->substrings->lists[pattern];
+
+	if (collect->list == NULL)
+		add_candidates(collect->index, found);
+	else
+	{
+		for (int i = 0; i < found->n; i++)
+			list_add(collect->list, found->rules[i]);
+	}
+}
+
+static void
+search_substrings(RuleIndex *index, const SubstringIndex *substrings,
+				  Bytes text, RuleList *list)
+{
+	Collect		collect = {index, substrings, list};
+
+	automaton_search(substrings->automaton, text.data, text.length,
+					 collect_match, &collect);
+}
+
+static void
+resolve_type(RuleIndex *index, Bytes action_type, KnownType *known)
+{
+	known->node = map_find(index->types, action_type);
+	known->by_substring.n = 0;
+	if (index->type_substrings != NULL)
+		search_substrings(index, index->type_substrings, action_type,
+						  &known->by_substring);
+}
+
+static const KnownType *
+known_type(RuleIndex *index, Bytes action_type)
+{
+	KnownType  *known = map_find(index->known_types, action_type);
+	MemoryContext old;
+
+	if (known != NULL)
+		return known;
+
+	old = MemoryContextSwitchTo(index->context);
+	if (index->known_types->members >= MAX_KNOWN_TYPES)
+	{
+		known = &index->unkept;
+		resolve_type(index, action_type, known);
+	}
+	else
+	{
+		KnownType	resolved = {0};
+		Bytes		key;
+		bool		found;
+
+		resolve_type(index, action_type, &resolved);
+		key.length = action_type.length;
+		key.data = memcpy(palloc(key.length), action_type.data, key.length);
+		known = palloc(sizeof(KnownType));
+		*known = resolved;
+		bytesmap_insert(index->known_types, key, &found)->value = known;
+	}
+	MemoryContextSwitchTo(old);
+	return known;
+}
+
+bool
+rule_index_rejects(RuleIndex *index, Bytes action_type)
+{
+	const KnownType *known;
+
+	if (index->any_used)
+		return false;
+	known = known_type(index, action_type);
+	return known->node == NULL && known->by_substring.n == 0;
+}
+
+static void
+search_node(RuleIndex *index, const TypeNode *node, Action *action,
+			UserSource user, void *arg)
+{
+	Bytes		url;
+
+	add_candidates(index, &node->direct);
+
+	if ((node->pages != NULL || node->page_substrings != NULL) &&
+		action_page_url(action, &url))
+	{
+		const RuleList *list = map_find(node->pages, url);
+
+		if (list != NULL)
+			add_candidates(index, list);
+		if (node->page_substrings != NULL)
+			search_substrings(index, node->page_substrings, url, NULL);
+	}
+
+	for (int i = 0; i < node->nattributes; i++)
+	{
+		const AttributeIndex *attribute = &node->attributes[i];
+		JsonbValue	value;
+		Bytes		key;
+		const RuleList *list;
+
+		if (attribute->of_user ?
+			!user_attribute(user(arg), &attribute->path, &value) :
+			!action_attribute(action, &attribute->path, &value))
+			continue;
+		if (!value_key(&value, &key))
+			continue;
+		list = map_find(attribute->values, key);
+		if (list != NULL)
+			add_candidates(index, list);
+	}
+}
+
+static int
+compare_candidates(const void *a, const void *b)
+{
+	return (*(const Rule *const *) a)->ordinal -
+		(*(const Rule *const *) b)->ordinal;
+}
+
+int
+rule_index_candidates(RuleIndex *index, Action *action, UserSource user,
+					  void *arg, const Rule ***candidates)
+{
+	const KnownType *known = known_type(index, action->action_type);
+
+	index->stamp++;
+	index->ncandidates = 0;
+
+	if (known->node != NULL)
+		search_node(index, known->node, action, user, arg);
+	add_candidates(index, &known->by_substring);
+	if (index->any_used)
+		search_node(index, &index->any, action, user, arg);
+
+	if (index->ncandidates > 1)
+		qsort(index->candidates, index->ncandidates, sizeof(Rule *),
+			  compare_candidates);
+	*candidates = index->candidates;
+	return index->ncandidates;
+}

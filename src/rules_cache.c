@@ -1,0 +1,513 @@
+/*-------------------------------------------------------------------------
+ *
+ * rules_cache.c
+ *	  Compiled rules, cached in each backend.
+ *
+ * The cache is stale, loading or valid.  A trigger on the configuration tables
+ * sends a relcache invalidation of nudge.rules (rule_checks.c), at commit to all
+ * backends and at once to this one; its callback only marks the cache as stale.
+ * A load becomes valid only if nothing was invalidated meanwhile, so that no
+ * change is lost.
+ *
+ * Rules are loaded under a snapshot taken at the time of the load, not under the
+ * transaction's: under REPEATABLE READ the latter would keep showing the rules
+ * of its start, and a cache outlives transactions anyhow.  Under SERIALIZABLE
+ * the load uses SnapshotSelf, which takes no predicate locks, so that a change
+ * of rules never makes the application's transaction fail.
+ *
+ * A generation of rules is pinned while a statement uses it; one that has been
+ * replaced is freed with its last pin, or at the end of the transaction if an
+ * error left pins behind.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "rules.h"
+
+#include "access/heapam.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "relations.h"
+#include "rule_index.h"
+#include "rules_cache.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+/* How often a load is repeated when rules change under it */
+#define MAX_LOADS 3
+
+/* Columns, as 02_config_tables.sql creates them */
+enum
+{
+	Anum_rules_rule_id = 1,
+	Anum_rules_name,
+	Anum_rules_description,
+	Anum_rules_trigger_type,
+	Anum_rules_priority,
+	Anum_rules_status,
+	Anum_rules_template_id,
+	Anum_rules_delay,
+	Anum_rules_expiry,
+	Anum_rules_segments,
+	Anum_rules_personalization,
+	Anum_rules_channels,
+	Anum_rules_cancel_on
+};
+
+enum
+{
+	Anum_conditions_rule_id = 1,
+	Anum_conditions_position,
+	Anum_conditions_condition_type,
+	Anum_conditions_operator,
+	Anum_conditions_parameters,
+	Anum_conditions_weight
+};
+
+enum
+{
+	Anum_frequency_caps_cap_id = 1,
+	Anum_frequency_caps_rule_id,
+	Anum_frequency_caps_channel,
+	Anum_frequency_caps_period,
+	Anum_frequency_caps_max_messages
+};
+
+typedef struct CachedRules
+{
+	Rules		rules;			/* first, so that pointers convert */
+	int			pins;
+	struct CachedRules *next;	/* among the replaced */
+} CachedRules;
+
+/* A condition as read, before it is known how many its rule has */
+typedef struct LoadedCondition
+{
+	int64		rule_id;
+	int32		position;
+	bool		good;
+	Condition	condition;
+} LoadedCondition;
+
+static enum
+{
+	CACHE_STALE,
+	CACHE_LOADING,
+	CACHE_VALID
+}			cache_state = CACHE_STALE;
+static CachedRules *current = NULL;
+static CachedRules *replaced = NULL;
+
+/* A growing array of fixed-size elements */
+typedef struct Vector
+{
+	Size		size;
+	int			n;
+	int			max;
+	char	   *elements;
+} Vector;
+
+static void *
+vector_add(Vector *vector)
+{
+	if (vector->n == vector->max)
+	{
+		vector->max = Max(64, vector->max * 2);
+		vector->elements = vector->elements == NULL ?
+			palloc_extended(vector->max * vector->size, MCXT_ALLOC_HUGE) :
+			repalloc_huge(vector->elements, vector->max * vector->size);
+	}
+	return memset(vector->elements + vector->size * vector->n++, 0,
+				  vector->size);
+}
+
+/*
+ * Invalidation callback: marks, and nothing more.
+ */
+static void
+rules_invalidated(Datum arg, Oid relid)
+{
+	if (nudge_relations_invalidate(relid))
+		cache_state = CACHE_STALE;
+}
+
+/*
+ * Frees the replaced generations that nobody uses.
+ */
+static void
+free_replaced(void)
+{
+	CachedRules **link = &replaced;
+
+	while (*link != NULL)
+	{
+		CachedRules *cached = *link;
+
+		if (cached->pins == 0)
+		{
+			*link = cached->next;
+			MemoryContextDelete(cached->rules.context);
+		}
+		else
+			link = &cached->next;
+	}
+}
+
+/*
+ * At the end of a transaction no statement uses rules any more, whatever errors
+ * kept it from saying so.
+ */
+static void
+rules_xact_callback(XactEvent event, void *arg)
+{
+	if (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT &&
+		event != XACT_EVENT_PREPARE)
+		return;
+	if (current != NULL)
+		current->pins = 0;
+	for (CachedRules *cached = replaced; cached != NULL; cached = cached->next)
+		cached->pins = 0;
+	free_replaced();
+}
+
+void
+rules_cache_init(void)
+{
+	CacheRegisterRelcacheCallback(rules_invalidated, (Datum) 0);
+	RegisterXactCallback(rules_xact_callback, NULL);
+}
+
+static char **
+load_text_array(Datum datum, bool isnull, int *n)
+{
+	Datum	   *elements;
+	bool	   *nulls;
+	int			nelements;
+	char	  **result;
+
+	*n = 0;
+	if (isnull)
+		return NULL;
+	deconstruct_array(DatumGetArrayTypeP(datum), TEXTOID, -1, false,
+					  TYPALIGN_INT, &elements, &nulls, &nelements);
+	result = palloc(Max(nelements, 1) * sizeof(char *));
+	for (int i = 0; i < nelements; i++)
+	{
+		if (!nulls[i])
+			result[(*n)++] = TextDatumGetCString(elements[i]);
+	}
+	return result;
+}
+
+static void
+load_rule(Rule *rule, const Datum *values, const bool *nulls)
+{
+	rule->rule_id = DatumGetInt64(values[Anum_rules_rule_id - 1]);
+	rule->name = TextDatumGetCString(values[Anum_rules_name - 1]);
+	rule->trigger_type =
+		nudge_enum_ordinal(NUDGE_TRIGGER_TYPE,
+						   DatumGetObjectId(values[Anum_rules_trigger_type - 1]));
+	rule->priority =
+		nudge_enum_ordinal(NUDGE_PRIORITY_TYPE,
+						   DatumGetObjectId(values[Anum_rules_priority - 1]));
+	rule->status =
+		nudge_enum_ordinal(NUDGE_RULE_STATUS_TYPE,
+						   DatumGetObjectId(values[Anum_rules_status - 1]));
+	rule->template_id = nulls[Anum_rules_template_id - 1] ? NULL :
+		TextDatumGetCString(values[Anum_rules_template_id - 1]);
+	rule->delay = *DatumGetIntervalP(values[Anum_rules_delay - 1]);
+	rule->has_expiry = !nulls[Anum_rules_expiry - 1];
+	if (rule->has_expiry)
+		rule->expiry = *DatumGetIntervalP(values[Anum_rules_expiry - 1]);
+	rule->segments = load_text_array(values[Anum_rules_segments - 1],
+									 nulls[Anum_rules_segments - 1],
+									 &rule->nsegments);
+	rule->personalization =
+		DatumGetJsonbPCopy(values[Anum_rules_personalization - 1]);
+	rule->channels = load_text_array(values[Anum_rules_channels - 1],
+									 nulls[Anum_rules_channels - 1],
+									 &rule->nchannels);
+	rule->cancel_on = load_text_array(values[Anum_rules_cancel_on - 1],
+									  nulls[Anum_rules_cancel_on - 1],
+									  &rule->ncancel_on);
+}
+
+/*
+ * Rows are checked when they are written, but a row that came past the checks
+ * (with triggers disabled, say) must not make the application's INSERT fail: its
+ * rule is broken and never fires.
+ */
+static void
+load_condition(LoadedCondition *loaded, const Datum *values, const bool *nulls)
+{
+	FaultList	faults = {NIL};
+
+	loaded->rule_id = DatumGetInt64(values[Anum_conditions_rule_id - 1]);
+	loaded->position = DatumGetInt32(values[Anum_conditions_position - 1]);
+	loaded->good =
+		condition_parse(&loaded->condition,
+						TextDatumGetCString(values[Anum_conditions_condition_type - 1]),
+						TextDatumGetCString(values[Anum_conditions_operator - 1]),
+						DatumGetJsonbP(values[Anum_conditions_parameters - 1]),
+						DatumGetFloat8(values[Anum_conditions_weight - 1]),
+						&faults, "");
+}
+
+static void
+load_cap(FrequencyCap *cap, const Datum *values, const bool *nulls)
+{
+	cap->cap_id = DatumGetInt64(values[Anum_frequency_caps_cap_id - 1]);
+	cap->rule_id = nulls[Anum_frequency_caps_rule_id - 1] ? 0 :
+		DatumGetInt64(values[Anum_frequency_caps_rule_id - 1]);
+	cap->channel = nulls[Anum_frequency_caps_channel - 1] ? NULL :
+		TextDatumGetCString(values[Anum_frequency_caps_channel - 1]);
+	cap->period =
+		nudge_enum_ordinal(NUDGE_CAP_PERIOD_TYPE,
+						   DatumGetObjectId(values[Anum_frequency_caps_period - 1]));
+	cap->max_messages =
+		DatumGetInt32(values[Anum_frequency_caps_max_messages - 1]);
+}
+
+typedef void (*RowLoader) (void *element, const Datum *values,
+						   const bool *nulls);
+
+#define LOADER(function) ((RowLoader) (void (*) (void)) (function))
+
+/*
+ * Reads a whole table into a vector.
+ */
+static void
+load_table(NudgeRelation which, Snapshot snapshot, Vector *vector,
+		   RowLoader loader)
+{
+	Relation	table = table_open(nudge_relation(which), AccessShareLock);
+	TableScanDesc scan = table_beginscan(table, snapshot, 0, NULL);
+	TupleTableSlot *slot = table_slot_create(table, NULL);
+
+	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
+	{
+		CHECK_FOR_INTERRUPTS();
+		slot_getallattrs(slot);
+		loader(vector_add(vector), slot->tts_values, slot->tts_isnull);
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	table_endscan(scan);
+	table_close(table, AccessShareLock);
+}
+
+static int
+compare_rules(const void *a, const void *b)
+{
+	int64		left = ((const Rule *) a)->rule_id;
+	int64		right = ((const Rule *) b)->rule_id;
+
+	return (left > right) - (left < right);
+}
+
+static int
+compare_conditions(const void *a, const void *b)
+{
+	const LoadedCondition *left = a;
+	const LoadedCondition *right = b;
+
+	if (left->rule_id != right->rule_id)
+		return left->rule_id > right->rule_id ? 1 : -1;
+	return (left->position > right->position) -
+		(left->position < right->position);
+}
+
+static int
+compare_caps(const void *a, const void *b)
+{
+	const FrequencyCap *left = a;
+	const FrequencyCap *right = b;
+
+	if (left->rule_id != right->rule_id)
+		return left->rule_id > right->rule_id ? 1 : -1;
+	return (left->cap_id > right->cap_id) - (left->cap_id < right->cap_id);
+}
+
+/*
+ * Gives each rule its conditions; both are sorted by rule.
+ */
+static void
+assign_conditions(Rules *rules, const Vector *loaded)
+{
+	LoadedCondition *conditions = (LoadedCondition *) loaded->elements;
+	int			next = 0;
+
+	for (int i = 0; i < rules->nrules; i++)
+	{
+		Rule	   *rule = &rules->rules[i];
+		int			first;
+
+		while (next < loaded->n && conditions[next].rule_id < rule->rule_id)
+			next++;
+		first = next;
+		while (next < loaded->n && conditions[next].rule_id == rule->rule_id)
+			next++;
+
+		rule->ordinal = i;
+		rule->nconditions = next - first;
+		rule->conditions = palloc(Max(rule->nconditions, 1) * sizeof(Condition));
+		for (int j = 0; j < rule->nconditions; j++)
+		{
+			rule->conditions[j] = conditions[first + j].condition;
+			rule->broken |= !conditions[first + j].good;
+		}
+	}
+}
+
+/*
+ * Gives each rule its caps; the global ones, of rule 0, come first.
+ */
+static void
+assign_caps(Rules *rules, const Vector *loaded)
+{
+	FrequencyCap *caps = (FrequencyCap *) loaded->elements;
+	int			next = 0;
+
+	rules->global_caps = caps;
+	while (next < loaded->n && caps[next].rule_id == 0)
+		next++;
+	rules->nglobal_caps = next;
+
+	for (int i = 0; i < rules->nrules; i++)
+	{
+		Rule	   *rule = &rules->rules[i];
+
+		while (next < loaded->n && caps[next].rule_id < rule->rule_id)
+			next++;
+		rule->caps = caps + next;
+		while (next < loaded->n && caps[next].rule_id == rule->rule_id)
+		{
+			rule->ncaps++;
+			next++;
+		}
+	}
+}
+
+static void
+sort_vector(Vector *vector, int (*compare) (const void *, const void *))
+{
+	if (vector->n > 1)
+		qsort(vector->elements, vector->n, vector->size, compare);
+}
+
+/*
+ * Loads a generation of rules.
+ */
+static CachedRules *
+load_rules(void)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "pg_nudge rules",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	CachedRules *cached = palloc0(sizeof(CachedRules));
+	Rules	   *rules = &cached->rules;
+	Vector		rows = {sizeof(Rule)};
+	Vector		conditions = {sizeof(LoadedCondition)};
+	Vector		caps = {sizeof(FrequencyCap)};
+	Snapshot	snapshot = NULL;
+
+	if (!IsolationIsSerializable())
+		snapshot = RegisterSnapshot(GetLatestSnapshot());
+	load_table(NUDGE_RULES, snapshot ? snapshot : SnapshotSelf, &rows,
+			   LOADER(load_rule));
+	load_table(NUDGE_CONDITIONS, snapshot ? snapshot : SnapshotSelf,
+			   &conditions, LOADER(load_condition));
+	load_table(NUDGE_FREQUENCY_CAPS, snapshot ? snapshot : SnapshotSelf, &caps,
+			   LOADER(load_cap));
+	if (snapshot)
+		UnregisterSnapshot(snapshot);
+
+	sort_vector(&rows, compare_rules);
+	sort_vector(&conditions, compare_conditions);
+	sort_vector(&caps, compare_caps);
+
+	rules->context = context;
+	rules->nrules = rows.n;
+	rules->rules = (Rule *) rows.elements;
+	assign_conditions(rules, &conditions);
+	if (conditions.elements != NULL)
+		pfree(conditions.elements);
+	assign_caps(rules, &caps);
+	rules->index = rule_index_build(rules);
+
+	MemoryContextSwitchTo(old);
+	return cached;
+}
+
+/*
+ * Puts a fresh generation in place of the current one.
+ */
+static void
+refresh(void)
+{
+	for (int i = 0; i < MAX_LOADS && cache_state != CACHE_VALID; i++)
+	{
+		CachedRules *cached;
+
+		cache_state = CACHE_LOADING;
+		cached = load_rules();
+		MemoryContextSetParent(cached->rules.context, CacheMemoryContext);
+
+		if (current != NULL)
+		{
+			current->next = replaced;
+			replaced = current;
+		}
+		current = cached;
+		free_replaced();
+
+		/* A change that came in meanwhile has made it stale again. */
+		AcceptInvalidationMessages();
+		if (cache_state == CACHE_LOADING)
+			cache_state = CACHE_VALID;
+	}
+}
+
+const Rules *
+rules_acquire(void)
+{
+	/*
+	 * A transaction that holds its lock on nudge.actions already does not look
+	 * for invalidations when it locks it again, so look here.
+	 */
+	AcceptInvalidationMessages();
+	if (cache_state != CACHE_VALID)
+		refresh();
+	current->pins++;
+	return &current->rules;
+}
+
+void
+rules_release(const Rules *rules)
+{
+	CachedRules *cached = (CachedRules *) rules;
+
+	Assert(cached->pins > 0);
+	cached->pins--;
+	if (cached != current)
+		free_replaced();
+}
+
+const Rule *
+rules_find(const Rules *rules, int64 rule_id)
+{
+	Rule		key;
+
+	key.rule_id = rule_id;
+	return bsearch(&key, rules->rules, rules->nrules, sizeof(Rule),
+				   compare_rules);
+}

@@ -1,0 +1,94 @@
+/*-------------------------------------------------------------------------
+ *
+ * user.c
+ *	  A row of nudge.users in hand.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "user.h"
+
+#include "action.h"
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/datetime.h"
+#include "utils/json.h"
+
+/* Columns that user_attribute names; the documents have roots of their own */
+static const struct
+{
+	const char *name;
+	AttrNumber	attnum;
+	Oid			type;
+}			columns[] = {
+	{"user_id", Anum_users_user_id, TEXTOID},
+	{"email", Anum_users_email, TEXTOID},
+	{"phone", Anum_users_phone, TEXTOID},
+	{"push_token", Anum_users_push_token, TEXTOID},
+	{"timezone", Anum_users_timezone, TEXTOID},
+	{"locale", Anum_users_locale, TEXTOID},
+	{"created_at", Anum_users_created_at, TIMESTAMPTZOID},
+	{"updated_at", Anum_users_updated_at, TIMESTAMPTZOID},
+};
+
+char *
+user_timezone(const UserRow *user)
+{
+	if (!user->found || user->nulls[Anum_users_timezone - 1])
+		return NULL;
+	return TextDatumGetCString(user->values[Anum_users_timezone - 1]);
+}
+
+static bool
+user_column(const UserRow *user, const char *name, JsonbValue *value)
+{
+	for (int i = 0; i < lengthof(columns); i++)
+	{
+		Datum		datum;
+
+		if (strcmp(columns[i].name, name) != 0)
+			continue;
+		if (user->nulls[columns[i].attnum - 1])
+			return false;
+		datum = user->values[columns[i].attnum - 1];
+		value->type = jbvString;
+		if (columns[i].type == TEXTOID)
+			value->val.string.val = TextDatumGetCString(datum);
+		else
+			value->val.string.val =
+				JsonEncodeDateTime(palloc(MAXDATELEN + 1), datum,
+								   columns[i].type, NULL);
+		value->val.string.len = strlen(value->val.string.val);
+		return true;
+	}
+	return false;
+}
+
+bool
+user_attribute(const UserRow *user, const AttributePath *path,
+			   JsonbValue *value)
+{
+	AttrNumber	attnum;
+
+	if (!user->found)
+		return false;
+	switch (path->root)
+	{
+		case ROOT_USER_COLUMN:
+			return user_column(user, path->steps[0].name, value);
+		case ROOT_PROFILE:
+			attnum = Anum_users_profile;
+			break;
+		case ROOT_BEHAVIOR:
+			attnum = Anum_users_behavior;
+			break;
+		case ROOT_PREFERENCES:
+			attnum = Anum_users_preferences;
+			break;
+		default:
+			elog(ERROR, "attribute root %d is not one of a user", path->root);
+	}
+	return jsonb_at_path(DatumGetJsonbP(user->values[attnum - 1]),
+						 path->steps, path->nsteps, value);
+}

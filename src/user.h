@@ -1,0 +1,46 @@
+/*-------------------------------------------------------------------------
+ *
+ * user.h
+ *	  A row of nudge.users in hand.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef NUDGE_USER_H
+#define NUDGE_USER_H
+
+#include "postgres.h"
+
+#include "condition.h"
+
+/* Columns of nudge.users, as 02_config_tables.sql creates them */
+enum
+{
+	Anum_users_user_id = 1,
+	Anum_users_email,
+	Anum_users_phone,
+	Anum_users_push_token,
+	Anum_users_timezone,
+	Anum_users_locale,
+	Anum_users_profile,
+	Anum_users_behavior,
+	Anum_users_preferences,
+	Anum_users_created_at,
+	Anum_users_updated_at,
+	Natts_users = Anum_users_updated_at
+};
+
+typedef struct UserRow
+{
+	bool		found;
+	Datum		values[Natts_users];
+	bool		nulls[Natts_users];
+} UserRow;
+
+/* The time zone as a C string; NULL where there is none. */
+extern char *user_timezone(const UserRow *user);
+
+/* Value of a user_attribute; false where it is missing or null. */
+extern bool user_attribute(const UserRow *user, const AttributePath *path,
+						   JsonbValue *value);
+
+#endif							/* NUDGE_USER_H */
