@@ -1,66 +1,45 @@
 #!/bin/bash
 #
-# Claim + ack while a REPEATABLE READ snapshot is held open and many messages
-# pass through the queue: none of their dead rows can be removed, and claims must
-# not come to walk over them.  Compares the rate after the churn with the one
-# before.  Needs a superuser's connection and makes a database of its own.
-#
-#   bench/claim_snapshot.sh [messages that pass through] [messages measured]
-#
-set -euo pipefail
-cd "$(dirname "$0")"
-churn=${1:-300000}
-measured=${2:-20000}
-database=nudge_bench_claim_snapshot
+# Claim + ack while a REPEATABLE READ snapshot is held open and 300,000 messages pass
+# through the queue: none of their dead rows can be removed, and claims must not
+# come to walk over them.  Compared with the same before the snapshot.
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-psql=(psql -X -q -v ON_ERROR_STOP=1)
-export PGOPTIONS='-c client_min_messages=warning'
-"${psql[@]}" -d postgres -c "DROP DATABASE IF EXISTS $database" -c "CREATE DATABASE $database"
-"${psql[@]}" -d $database -c 'CREATE EXTENSION pg_nudge' -c 'SELECT nudge.maintain()' >/dev/null
+messages=20000
+churn=300000
+setting synchronous_commit=on
+sql "SELECT nudge.maintain()" >/dev/null
+sql -f "$(dirname "${BASH_SOURCE[0]}")/claim.sql"
 
-coproc holder { "${psql[@]}" -At -d $database; }
-holder_in=${holder[1]}
-holder_pid=$holder_PID
-cleanup() {
-	exec {holder_in}>&- || true
-	wait "$holder_pid" 2>/dev/null || true
-	"${psql[@]}" -d postgres -c "DROP DATABASE IF EXISTS $database"
+claim_and_ack() {
+    sql "CALL bench.fill_outbox($messages)"
+    timed "CALL bench.drain_outbox(100)"
 }
-trap cleanup EXIT
-
-measure=$(cat <<-'SQL'
-	CALL pg_temp.fill_nudge(:measured);
-	CALL pg_temp.drain_nudge(0, 0) \gset
-	INSERT INTO rates SELECT :'phase', :messages / :seconds;
-SQL
-)
-run() {
-	cat claim_ack.sql
-	echo 'CREATE TABLE IF NOT EXISTS public.rates (phase text, rate float8);'
-	echo "\\set phase $1"
-	echo "$measure"
-	echo "$measure"
-	echo "$measure"
+measure() {
+    local round
+    for ((round = 0; round <= pairs; round++)); do
+        side claim_and_ack
+        [ "$round" = 0 ] || echo "$elapsed"
+    done
 }
 
-run before | "${psql[@]}" -d $database -v measured="$measured"
+measure >"$BENCH_WORK/before"
 
-echo "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM nudge.message_queue;" >&"$holder_in"
+coproc holder { psql -XqAt; }
+{
+    echo "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM nudge.message_queue;"
+} >&"${holder[1]}"
 read -r _ <&"${holder[0]}"
 
-{
-	cat claim_ack.sql
-	for ((i = 0; i < churn; i += 10000)); do
-		echo 'CALL pg_temp.fill_nudge(10000); CALL pg_temp.drain_nudge(0, 0, 1000);'
-	done
-} | "${psql[@]}" -d $database >/dev/null
+for ((i = 0; i < churn; i += 10000)); do
+    echo "CALL bench.fill_outbox(10000); CALL bench.drain_outbox(1000);"
+done | sql -f -
+expect t "SELECT n_dead_tup > $churn FROM (SELECT pg_stat_force_next_flush()) f, pg_stat_get_dead_tuples('nudge.message_queue'::regclass) n_dead_tup"
 
-run during | "${psql[@]}" -d $database -v measured="$measured"
+measure >"$BENCH_WORK/behind"
+echo 'SELECT count(*) FROM nudge.message_queue; COMMIT;' >&"${holder[1]}"
+read -r seen <&"${holder[0]}"
+[ "$seen" = 0 ] || { echo "the snapshot was not held" >&2; exit 1; }
 
-"${psql[@]}" -At -d $database -v churn="$churn" <<-'SQL'
-	SELECT format('claim_snapshot ratio %s (budget 0.50): %s messages/s after %s messages behind an old snapshot, %s before',
-	              round((during / before)::numeric, 3), round(during::numeric), :'churn', round(before::numeric))
-	FROM (SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY rate) FILTER (WHERE phase = 'before') AS before,
-	             percentile_cont(0.5) WITHIN GROUP (ORDER BY rate) FILTER (WHERE phase = 'during') AS during
-	      FROM rates) r;
-SQL
+paste -d' ' "$BENCH_WORK/behind" "$BENCH_WORK/before" |
+    report "claim + ack after $churn messages behind a snapshot : before" 0.50 $messages

@@ -188,9 +188,7 @@ BEGIN
     VALUES (q.user_id, event, m.rule_id, m.pending_id, q.message_id, m.action_id,
             reason, coalesce(finish_message.sent_at, clock_timestamp()),
             jsonb_strip_nulls(jsonb_build_object('error', error)));
-    IF ended IS DISTINCT FROM 'sent' AND m.rule_id IS NOT NULL AND m.fired_at IS NOT NULL
-        AND to_regprocedure('nudge.cap_release(text,bigint,text,timestamptz)') IS NOT NULL
-    THEN
+    IF ended IS DISTINCT FROM 'sent' THEN
         PERFORM nudge.cap_release(m.user_id, m.rule_id, m.channel, m.fired_at);
     END IF;
 END

@@ -39,7 +39,8 @@ CREATE VIEW nudge.health AS
         SELECT count(*) FILTER (WHERE q.status = 'ready') AS outbox_ready,
                count(*) FILTER (WHERE q.status = 'claimed') AS outbox_claimed,
                min(q.available_at) FILTER (WHERE q.status = 'ready' AND q.available_at <= c.now_at) AS outbox_oldest_ready,
-               count(*) FILTER (WHERE q.status = 'claimed' AND q.lease_until <= c.now_at) AS leases_over
+               count(*) FILTER (WHERE q.status = 'claimed' AND q.lease_until <= c.now_at) AS leases_over,
+               count(*) FILTER (WHERE q.status = 'claimed' AND q.lease_until <= c.now_at - interval '5 min') AS abandoned
         FROM nudge.message_queue q CROSS JOIN clock c
     ),
     runs AS (
@@ -60,18 +61,18 @@ CREATE VIEW nudge.health AS
     )
     SELECT coalesce(nullif(concat_ws('; ',
                CASE WHEN p.promises_missed > 0
-                    THEN format('%s triggers are past their promised time', p.promises_missed) END,
+                    THEN format('triggers past their promised time: %s', p.promises_missed) END,
                CASE WHEN p.oldest_due < c.now_at - interval '2 min'
                         AND coalesce(r.executor_last_run, '-infinity') < c.now_at - interval '2 min'
                     THEN 'the executor is not running' END,
                CASE WHEN p.pending > c.max_pending
-                    THEN format('%s triggers are pending, more than nudge.max_pending_triggers', p.pending) END,
+                    THEN format('pending triggers: %s, more than nudge.max_pending_triggers', p.pending) END,
                CASE WHEN d.dead > 0
-                    THEN format('%s triggers are dead and wait for nudge.requeue', d.dead) END,
+                    THEN format('dead triggers that wait for nudge.requeue: %s', d.dead) END,
                CASE WHEN q.outbox_oldest_ready < c.now_at - interval '1 h'
                     THEN 'messages have been ready for over an hour: no mailer keeps up' END,
-               CASE WHEN q.leases_over > 0
-                    THEN format('%s messages were claimed and not reported in time', q.leases_over) END,
+               CASE WHEN q.abandoned > 0
+                    THEN format('claimed messages that no mailer has reported or taken over: %s', q.abandoned) END,
                CASE WHEN coalesce(a.newest, '-infinity') < c.now_at
                     THEN 'partitions have not been made ahead: call nudge.maintain()' END), ''), 'ok') AS status,
            p.pending, p.pending_by_priority, p.oldest_due, p.promises_missed,

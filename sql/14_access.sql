@@ -51,6 +51,11 @@ INSERT INTO nudge.access_rights (access, kind, object, privileges) VALUES
 
     ('executor', 'routine', 'execute_pending', 'EXECUTE'),
     ('executor', 'routine', 'run', 'EXECUTE'),
+    -- (of which run, as it commits, is made: it runs with the caller's rights)
+    ('executor', 'routine', 'run_start', 'EXECUTE'),
+    ('executor', 'routine', 'run_step', 'EXECUTE'),
+    ('executor', 'routine', 'run_finish', 'EXECUTE'),
+    ('executor', 'routine', 'doze', 'EXECUTE'),
     ('executor', 'routine', 'requeue', 'EXECUTE'),
     ('executor', 'routine', 'maintain', 'EXECUTE'),
     ('executor', 'routine', 'schedule_jobs', 'EXECUTE'),
