@@ -113,7 +113,7 @@ CREATE TABLE nudge.message_queue (
     lease_until  timestamptz,
     last_error   text,
     PRIMARY KEY (message_id, user_id)
-) WITH (fillfactor = 50,
+) WITH (fillfactor = 40,  -- a claimed row is 1.4 times as long as a ready one
         autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000,
         autovacuum_vacuum_cost_delay = 0,
         autovacuum_analyze_scale_factor = 0.05);

@@ -157,11 +157,11 @@ nudge_evaluate_actions(PG_FUNCTION_ARGS)
 
 	check_protocol(fcinfo);
 	if (!nudge_evaluate || IsBinaryUpgrade)
-		PG_RETURN_NULL();
+		return PointerGetDatum(NULL);
 
 	slot = MakeSingleTupleTableSlot(RelationGetDescr(trigger->tg_relation),
 									&TTSOpsMinimalTuple);
 	evaluate_rows(trigger->tg_newtable, slot);
 	ExecDropSingleTupleTableSlot(slot);
-	PG_RETURN_NULL();
+	return PointerGetDatum(NULL);
 }

@@ -112,6 +112,29 @@ probe_by_key(History *history, Probe *probe, NudgeRelation table, int nkeys)
 	return probe;
 }
 
+/*
+ * Scans run in the statement's context: what an index access method allocates
+ * on the way lives as long as the scan, not as the action in hand.
+ */
+static void
+probe_rescan(History *history, Probe *probe, ScanKey keys, int nkeys)
+{
+	MemoryContext old = MemoryContextSwitchTo(history->context);
+
+	index_rescan(probe->scan, keys, nkeys, NULL, 0);
+	MemoryContextSwitchTo(old);
+}
+
+static bool
+probe_next(History *history, Probe *probe, ScanDirection direction)
+{
+	MemoryContext old = MemoryContextSwitchTo(history->context);
+	bool		found = index_getnext_slot(probe->scan, direction, probe->slot);
+
+	MemoryContextSwitchTo(old);
+	return found;
+}
+
 History *
 history_open(void)
 {
@@ -137,14 +160,14 @@ history_close(History *history)
  * Finds a user's row; copies it if there is one.
  */
 static bool
-find_user(Probe *probe, Datum user_id, UserRow *user)
+find_user(History *history, Probe *probe, Datum user_id, UserRow *user)
 {
 	ScanKeyData key;
 	HeapTuple	tuple;
 
 	key_text(&key, 1, user_id);
-	index_rescan(probe->scan, &key, 1, NULL, 0);
-	if (!index_getnext_slot(probe->scan, ForwardScanDirection, probe->slot))
+	probe_rescan(history, probe, &key, 1);
+	if (!probe_next(history, probe, ForwardScanDirection))
 		return false;
 
 	tuple = ExecCopySlotHeapTuple(probe->slot);
@@ -159,8 +182,8 @@ history_user(History *history, Datum user_id, UserRow *user)
 {
 	Probe	   *probe = probe_by_key(history, &history->users, NUDGE_USERS, 1);
 
-	user->found = find_user(probe, user_id, user) ||
-		find_user(probe, user_id, user);
+	user->found = find_user(history, probe, user_id, user) ||
+		find_user(history, probe, user_id, user);
 }
 
 /*
@@ -230,7 +253,7 @@ open_actions(History *history)
  * that compares so with bound.
  */
 static void
-rescan_actions(Probe *probe, const Action *action, Datum type,
+rescan_actions(History *history, Probe *probe, const Action *action, Datum type,
 			   StrategyNumber strategy, TimestampTz bound)
 {
 	ScanKeyData keys[3];
@@ -241,7 +264,7 @@ rescan_actions(Probe *probe, const Action *action, Datum type,
 						   strategy == BTLessEqualStrategyNumber ?
 						   F_TIMESTAMPTZ_LE : F_TIMESTAMPTZ_GE,
 						   TimestampTzGetDatum(bound));
-	index_rescan(probe->scan, keys, 3, NULL, 0);
+	probe_rescan(history, probe, keys, 3);
 }
 
 /* Does the row in slot come after the action in hand? */
@@ -286,11 +309,10 @@ history_count_actions(History *history, const Action *action, const char *type,
 	{
 		Probe	   *probe = &history->actions[i];
 
-		rescan_actions(probe, action, type_datum, BTLessEqualStrategyNumber,
+		rescan_actions(history, probe, action, type_datum, BTLessEqualStrategyNumber,
 					   until);
 		while (count < limit &&
-			   index_getnext_slot(probe->scan, ForwardScanDirection,
-								  probe->slot))
+			   probe_next(history, probe, ForwardScanDirection))
 		{
 			CHECK_FOR_INTERRUPTS();
 			if (!is_later(probe->slot, action))
@@ -317,11 +339,10 @@ history_last_action(History *history, const Action *action, const char *type,
 	{
 		Probe	   *probe = &history->actions[i];
 
-		rescan_actions(probe, action, type_datum, BTGreaterEqualStrategyNumber,
+		rescan_actions(history, probe, action, type_datum, BTGreaterEqualStrategyNumber,
 					   since);
 		while (!(found && *last >= enough) &&
-			   index_getnext_slot(probe->scan, BackwardScanDirection,
-								  probe->slot))
+			   probe_next(history, probe, BackwardScanDirection))
 		{
 			TimestampTz occurred_at;
 			bool		isnull;
@@ -354,8 +375,8 @@ history_in_segment(History *history, Datum user_id, const char *segment)
 
 	key_text(&keys[0], 1, user_id);
 	key_text(&keys[1], 2, segment_datum);
-	index_rescan(probe->scan, keys, 2, NULL, 0);
-	found = index_getnext_slot(probe->scan, ForwardScanDirection, probe->slot);
+	probe_rescan(history, probe, keys, 2);
+	found = probe_next(history, probe, ForwardScanDirection);
 	ExecClearTuple(probe->slot);
 	pfree(DatumGetPointer(segment_datum));
 	return found;
@@ -370,8 +391,8 @@ history_usage(History *history, Datum user_id, Usage *usage)
 
 	memset(usage, 0, sizeof(Usage));
 	key_text(&key, 1, user_id);
-	index_rescan(probe->scan, &key, 1, NULL, 0);
-	if (index_getnext_slot(probe->scan, ForwardScanDirection, probe->slot))
+	probe_rescan(history, probe, &key, 1);
+	if (probe_next(history, probe, ForwardScanDirection))
 	{
 		Datum	   *values = probe->slot->tts_values;
 
@@ -395,8 +416,8 @@ history_pending(History *history, Datum user_id, PendingVisitor visit,
 	ScanKeyData key;
 
 	key_text(&key, 1, user_id);
-	index_rescan(probe->scan, &key, 1, NULL, 0);
-	while (index_getnext_slot(probe->scan, ForwardScanDirection, probe->slot))
+	probe_rescan(history, probe, &key, 1);
+	while (probe_next(history, probe, ForwardScanDirection))
 	{
 		Datum	   *values = probe->slot->tts_values;
 

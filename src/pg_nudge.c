@@ -8,6 +8,7 @@
 #include "pg_nudge.h"
 
 #include "fmgr.h"
+#include "liquid.h"
 #include "pgtime.h"
 #include "rules_cache.h"
 #include "utils/guc.h"
@@ -65,6 +66,7 @@ _PG_init(void)
 							 NULL, &nudge_evaluate, true,
 							 PGC_USERSET, 0,
 							 NULL, NULL, NULL);
+	liquid_define_settings();
 	MarkGUCPrefixReserved("nudge");
 
 	rules_cache_init();

@@ -3,7 +3,7 @@
 use strict;
 use warnings;
 
-print "/* Made from src/queries/*.sql by src/queries/embed.pl. */\n";
+print "/* Made from the files in src/queries by src/queries/embed.pl. */\n";
 for my $file (@ARGV)
 {
 	my ($name) = $file =~ m{([a-z_]+)\.sql$} or die "odd file name $file";

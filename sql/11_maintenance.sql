@@ -1,0 +1,216 @@
+--
+-- Maintenance: partitions ahead, retention, pruning
+--
+
+CREATE FUNCTION nudge.setting(name text) RETURNS text
+    AS 'MODULE_PATHNAME', 'nudge_setting' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION nudge.setting(text) IS
+    'Value of a setting, without the prefix nudge. and without a unit; knows them in every session, unlike current_setting()';
+
+-- What nudge.maintain needs to know of each partitioned table
+CREATE VIEW nudge.partitioned_tables AS
+    SELECT v.parent, v.key
+    FROM (VALUES ('actions', 'recorded_at'), ('events', 'recorded_at'),
+                 ('messages', 'created_at'), ('message_results', 'finished_at')) AS v (parent, key);
+COMMENT ON VIEW nudge.partitioned_tables IS 'Internal: tables in monthly partitions, and the column that they are partitioned by';
+
+CREATE VIEW nudge.partitions AS
+    SELECT t.parent, t.key, c.relname::text AS partition,
+           m.month AT TIME ZONE 'UTC' AS lower_bound,
+           (m.month + interval '1 month') AT TIME ZONE 'UTC' AS upper_bound
+    FROM nudge.partitioned_tables t
+    JOIN pg_catalog.pg_class pc ON pc.relname = t.parent::name AND pc.relnamespace = 'nudge'::regnamespace
+    JOIN pg_catalog.pg_inherits i ON i.inhparent = pc.oid
+    JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
+    CROSS JOIN LATERAL (
+        SELECT pg_catalog.make_timestamp(d.parts[1]::integer, d.parts[2]::integer, 1, 0, 0, 0) AS month
+        FROM pg_catalog.regexp_match(c.relname, '_([0-9]{4})_(0[1-9]|1[0-2])$') AS d (parts)
+        WHERE d.parts IS NOT NULL) AS m;
+COMMENT ON VIEW nudge.partitions IS 'The dated partitions and their months (UTC)';
+
+-- Makes the partition of the month that begins at lower_bound, an ordinary table
+-- that pg_dump takes along.  Returns the number of rows moved into it from the
+-- DEFAULT partition, or NULL where there are too many to move while the
+-- application waits; those stay in the DEFAULT partition until they are too old.
+--
+-- Locks: the DEFAULT partition ACCESS EXCLUSIVE, the parent only SHARE UPDATE
+-- EXCLUSIVE, so that INSERTs of other months go on.
+CREATE FUNCTION nudge.make_partition(parent text, key text, lower_bound timestamptz) RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET datestyle = 'ISO'
+SET timezone = 'UTC'
+AS $$
+DECLARE
+    most_rows CONSTANT integer := 100000;
+    upper_bound timestamptz := (lower_bound AT TIME ZONE 'UTC' + interval '1 month') AT TIME ZONE 'UTC';
+    partition text := parent || to_char(lower_bound AT TIME ZONE 'UTC', '_YYYY_MM');
+    default_partition text := parent || '_default';
+    found_rows bigint;
+BEGIN
+    EXECUTE format('SELECT count(*) FROM (SELECT FROM nudge.%I WHERE %I >= %L AND %2$I < %4$L LIMIT %5$s) r',
+                   default_partition, key, lower_bound, upper_bound, most_rows + 1) INTO found_rows;
+    IF found_rows > most_rows THEN
+        RETURN NULL;
+    END IF;
+
+    EXECUTE format('LOCK TABLE nudge.%I IN ACCESS EXCLUSIVE MODE', default_partition);
+    EXECUTE format('CREATE TABLE nudge.%I (LIKE nudge.%I INCLUDING DEFAULTS INCLUDING COMMENTS)', partition, parent);
+    EXECUTE format('REVOKE ALL ON nudge.%I FROM PUBLIC', partition);
+    EXECUTE format('COMMENT ON TABLE nudge.%I IS %L', partition,
+                   format('Partition of nudge.%s for the month from %s', parent, lower_bound));
+    PERFORM nudge.prepare_partition(parent, partition);
+    EXECUTE format('WITH moved AS (DELETE FROM nudge.%I WHERE %I >= %L AND %2$I < %4$L RETURNING *) '
+                   'INSERT INTO nudge.%5$I SELECT * FROM moved',
+                   default_partition, key, lower_bound, upper_bound, partition);
+    GET DIAGNOSTICS found_rows = ROW_COUNT;
+    EXECUTE format('ALTER TABLE nudge.%I ATTACH PARTITION nudge.%I FOR VALUES FROM (%L) TO (%L)',
+                   parent, partition, lower_bound, upper_bound);
+    RETURN found_rows;
+END
+$$;
+COMMENT ON FUNCTION nudge.make_partition(text, text, timestamptz) IS
+    'Internal: makes a monthly partition and moves its rows there from the DEFAULT partition';
+
+-- Steps that need strong locks come last, since locks last until the end, and
+-- each gives up after lock_timeout: what is postponed is done by the next run.
+CREATE FUNCTION nudge.maintain(as_of timestamptz DEFAULT clock_timestamp()) RETURNS jsonb
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '200ms'
+AS $$
+DECLARE
+    cutoff timestamptz;
+    month  timestamptz;
+    t      record;
+    n      bigint;
+    made      text[] := '{}';
+    dropped   text[] := '{}';
+    kept      text[] := '{}';
+    postponed text[] := '{}';
+    moved     bigint := 0;
+    deleted   jsonb := '{}';
+BEGIN
+    IF as_of IS NULL OR NOT isfinite(as_of) THEN
+        RAISE EXCEPTION 'as_of must be a finite time, not %', coalesce(as_of::text, 'NULL')
+            USING ERRCODE = '22023', HINT = 'Leave it out to mean now.';
+    END IF;
+    IF as_of > clock_timestamp() + interval '1 day' AND NOT pg_has_role(session_user, current_user, 'USAGE') THEN
+        RAISE EXCEPTION 'as_of must not be in the future' USING ERRCODE = '42501',
+            DETAIL = 'Only the owner of the extension may delete what is not past its retention yet.',
+            HINT = 'Leave as_of out to mean now.';
+    END IF;
+    IF current_setting('transaction_read_only')::boolean THEN
+        RAISE EXCEPTION 'cannot maintain tables in a read-only transaction' USING ERRCODE = '25006',
+            HINT = 'Connect to the primary server, in a transaction that may write.';
+    END IF;
+    -- ('nudg', 2): one at a time in a database
+    IF NOT pg_try_advisory_xact_lock(1853187175, 2) THEN
+        RETURN jsonb_build_object('skipped', 'another nudge.maintain() is at work');
+    END IF;
+    cutoff := as_of - make_interval(days => nudge.setting('retention_days')::integer);
+
+    -- Rows
+    FOR t IN SELECT p.parent, p.key FROM nudge.partitioned_tables p LOOP
+        BEGIN
+            EXECUTE format('DELETE FROM nudge.%I d WHERE d.%I < $1', t.parent || '_default', t.key)
+                || CASE WHEN t.parent = 'messages'
+                        THEN ' AND NOT EXISTS (SELECT FROM nudge.message_queue q WHERE q.message_id = d.message_id)'
+                        ELSE '' END
+            USING cutoff;
+            GET DIAGNOSTICS n = ROW_COUNT;
+            IF n > 0 THEN
+                deleted := deleted || jsonb_build_object(t.parent, n);
+            END IF;
+        EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
+            postponed := postponed || format('deleting from %s_default', t.parent);
+        END;
+    END LOOP;
+
+    DELETE FROM nudge.cap_usage c WHERE c.ctid = ANY (ARRAY(
+        SELECT u.ctid FROM nudge.cap_usage u
+        WHERE NOT EXISTS (SELECT FROM unnest(u.days) AS d (day)
+                          WHERE d.day >= (as_of AT TIME ZONE 'UTC')::date - 62)
+        FOR UPDATE SKIP LOCKED));
+    GET DIAGNOSTICS n = ROW_COUNT;
+    IF n > 0 THEN
+        deleted := deleted || jsonb_build_object('cap_usage', n);
+    END IF;
+
+    DELETE FROM nudge.executor_runs r WHERE r.started_at < as_of - interval '7 days';
+    GET DIAGNOSTICS n = ROW_COUNT;
+    IF n > 0 THEN
+        deleted := deleted || jsonb_build_object('executor_runs', n);
+    END IF;
+
+    WITH gone AS (
+        DELETE FROM nudge.tallies d
+        WHERE d.tally IN (SELECT s.tally FROM nudge.tallies s GROUP BY s.tally HAVING count(*) > 1)
+        RETURNING d.tally, d.amount, d.recorded_at)
+    INSERT INTO nudge.tallies (tally, amount, recorded_at)
+    SELECT g.tally, sum(g.amount), max(g.recorded_at) FROM gone g GROUP BY g.tally;
+
+    IF EXISTS (SELECT FROM pg_extension e WHERE e.extname = 'pg_cron') THEN
+        EXECUTE 'DELETE FROM cron.job_run_details d USING cron.job j, nudge.jobs n '
+                'WHERE j.jobid = d.jobid AND j.database = current_database() AND j.jobname = n.job_name '
+                'AND d.end_time < $1'
+        USING as_of - interval '7 days';
+        GET DIAGNOSTICS n = ROW_COUNT;
+        IF n > 0 THEN
+            deleted := deleted || jsonb_build_object('cron.job_run_details', n);
+        END IF;
+    END IF;
+
+    -- Partitions ahead
+    FOR t IN
+        SELECT p.parent, p.key, (date_trunc('month', as_of AT TIME ZONE 'UTC')
+                                 + make_interval(months => m.ahead)) AT TIME ZONE 'UTC' AS lower_bound
+        FROM nudge.partitioned_tables p CROSS JOIN generate_series(0, 2) AS m (ahead)
+        ORDER BY m.ahead, p.parent
+    LOOP
+        CONTINUE WHEN EXISTS (SELECT FROM nudge.partitions p
+                              WHERE p.parent = t.parent AND p.lower_bound = t.lower_bound);
+        DECLARE
+            partition text := t.parent || to_char(t.lower_bound AT TIME ZONE 'UTC', '_YYYY_MM');
+        BEGIN
+            n := nudge.make_partition(t.parent, t.key, t.lower_bound);
+            IF n IS NULL THEN
+                kept := kept || partition;
+            ELSE
+                made := made || partition;
+                moved := moved + n;
+            END IF;
+        EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
+            postponed := postponed || format('making %s', partition);
+        END;
+    END LOOP;
+
+    -- Partitions past their time; a live message keeps the partition of its contents
+    FOR t IN
+        SELECT p.parent, p.partition, p.lower_bound, p.upper_bound
+        FROM nudge.partitions p
+        WHERE p.upper_bound <= cutoff
+        ORDER BY p.lower_bound, p.parent
+    LOOP
+        IF t.parent = 'messages' AND EXISTS (
+            SELECT FROM nudge.message_queue q
+            WHERE q.created_at >= t.lower_bound AND q.created_at < t.upper_bound)
+        THEN
+            kept := kept || t.partition;
+            CONTINUE;
+        END IF;
+        BEGIN
+            EXECUTE format('DROP TABLE nudge.%I', t.partition);
+            dropped := dropped || t.partition;
+        EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
+            postponed := postponed || format('dropping %s', t.partition);
+        END;
+    END LOOP;
+
+    RETURN jsonb_build_object('partitions_made', made, 'rows_moved', moved,
+                              'partitions_dropped', dropped, 'kept', kept,
+                              'rows_deleted', deleted, 'postponed', postponed);
+END
+$$;
+COMMENT ON FUNCTION nudge.maintain(timestamptz) IS
+    'Makes monthly partitions ahead, drops and deletes what is past nudge.retention_days, prunes counts and logs; never waits long for a lock. A summary';

@@ -1,0 +1,569 @@
+/*-------------------------------------------------------------------------
+ *
+ * execute.c
+ *	  The executor: due triggers become messages.
+ *
+ * Due triggers are taken in batches.  Within a batch they go in order of firing,
+ * so that caps let the earliest through.  Each ends with exactly one outcome; no
+ * reason that lies in a trigger, its rule, its user or its template is an error
+ * of the call, so one bad row neither holds back nor undoes its batch, and no
+ * subtransaction a row is needed.
+ *
+ * Locking: due triggers by FOR UPDATE SKIP LOCKED (due.c), users' cap counts
+ * without waiting (usage_store.c).  Nothing else is locked, and nothing is ever
+ * waited for, so any number of executors may run.
+ *
+ * Memory: a batch has a context of its own; rendered messages are written as soon
+ * as there are EXECUTE_MAX_RENDERED bytes of them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "execute.h"
+
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/pg_collation.h"
+#include "catalog/pg_type.h"
+#include "channel.h"
+#include "history.h"
+#include "miscadmin.h"
+#include "plan.h"
+#include "queries.h"
+#include "relations.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+/* Doubles with each retry */
+#define FIRST_RETRY USECS_PER_MINUTE
+
+/* What lives as long as the call */
+typedef struct Execution
+{
+	TimestampTz as_of;
+	MemoryContext batch_context;
+	MemoryContext row_context;	/* what rendering one message needs */
+	DueQueue   *queue;
+	History    *history;
+	Writer	   *writer;
+	ExecuteTotals *totals;
+} Execution;
+
+static void
+skip(BatchTrigger *trigger, const char *reason)
+{
+	trigger->outcome = OUTCOME_SKIPPED;
+	trigger->reason = reason;
+}
+
+static void
+defer(BatchTrigger *trigger, TimestampTz until, const char *reason)
+{
+	trigger->outcome = OUTCOME_DEFERRED;
+	trigger->retry_at = until;
+	trigger->reason = reason;
+}
+
+/*
+ * The trigger is tried again after a while, or is dead.
+ */
+static void
+fail(BatchTrigger *trigger, TimestampTz as_of, const char *error)
+{
+	int			attempts = trigger->due.attempts + 1;
+	TimestampTz retry_at = as_of;
+
+	trigger->outcome = OUTCOME_FAILED;
+	trigger->reason = error;
+	trigger->dead = attempts >= EXECUTE_MAX_ATTEMPTS;
+	if (!trigger->dead)
+	{
+		retry_at += FIRST_RETRY << (Max(attempts, 1) - 1);
+		if (trigger->due.priority == PRIORITY_BATCH)
+			retry_at = due_batch_time(retry_at);
+	}
+	trigger->retry_at = IS_VALID_TIMESTAMP(retry_at) ? retry_at : as_of;
+}
+
+static int
+compare_firing(const void *a, const void *b)
+{
+	const DueTrigger *left = &((const BatchTrigger *) a)->due;
+	const DueTrigger *right = &((const BatchTrigger *) b)->due;
+
+	if (left->fired_at != right->fired_at)
+		return left->fired_at < right->fired_at ? -1 : 1;
+	if (left->pending_id != right->pending_id)
+		return left->pending_id < right->pending_id ? -1 : 1;
+	return 0;
+}
+
+static int
+compare_users(const void *a, const void *b)
+{
+	const Bytes *left = &(*(BatchTrigger *const *) a)->due.user_id;
+	const Bytes *right = &(*(BatchTrigger *const *) b)->due.user_id;
+	int			order = memcmp(left->data, right->data,
+							   Min(left->length, right->length));
+
+	return order != 0 ? order : left->length - right->length;
+}
+
+/*
+ * Takes up to n due triggers, and puts them in order of firing.
+ */
+static void
+take_triggers(Execution *execution, Batch *batch, int n)
+{
+	batch->triggers = palloc0(n * sizeof(BatchTrigger));
+	while (batch->ntriggers < n &&
+		   due_next(execution->queue, &batch->triggers[batch->ntriggers].due))
+		batch->ntriggers++;
+	qsort(batch->triggers, batch->ntriggers, sizeof(BatchTrigger), compare_firing);
+}
+
+/*
+ * Lets all triggers of a user share one BatchUser.
+ */
+static void
+group_by_user(Batch *batch)
+{
+	int			n = batch->ntriggers;
+	BatchTrigger   **sorted = palloc(n * sizeof(BatchTrigger *));
+
+	for (int i = 0; i < n; i++)
+		sorted[i] = &batch->triggers[i];
+	qsort(sorted, n, sizeof(BatchTrigger *), compare_users);
+
+	batch->users = palloc0(n * sizeof(BatchUser));
+	for (int i = 0; i < n; i++)
+	{
+		if (i == 0 || compare_users(&sorted[i - 1], &sorted[i]) != 0)
+			batch->users[batch->nusers++].user_id =
+				sorted[i]->due.values[Anum_pending_user_id - 1];
+		sorted[i]->user = &batch->users[batch->nusers - 1];
+	}
+	pfree(sorted);
+}
+
+/*
+ * Decides what the trigger and its rule alone decide.
+ */
+static void
+check_rule(Batch *batch, BatchTrigger *trigger)
+{
+	DueTrigger *due = &trigger->due;
+	const Rule *rule = rules_find(batch->rules, due->rule_id);
+	TimestampTz batch_time;
+
+	trigger->rule = rule;
+	if (rule == NULL)
+		skip(trigger, "rule_deleted");
+	else if (rule->status == RULE_PAUSED)
+		skip(trigger, "rule_paused");
+	else if (rule->status == RULE_DISABLED)
+		skip(trigger, "rule_disabled");
+	else if (rule->status == RULE_TESTING)
+		skip(trigger, "rule_testing");
+	else if (!due->nulls[Anum_pending_expires_at - 1] &&
+			 DatumGetTimestampTz(due->values[Anum_pending_expires_at - 1]) <= batch->as_of)
+		skip(trigger, "expired");
+	else if (due->priority == PRIORITY_BATCH &&
+			 (batch_time = due_batch_time(due->due_at)) > batch->as_of)
+		defer(trigger, batch_time, "batch_interval");
+}
+
+/* Parameters of the query for cancelling actions */
+enum
+{
+	CANCEL_ORDINAL,
+	CANCEL_USER_ID,
+	CANCEL_ACTION_TYPE,
+	CANCEL_FIRED_AT,
+	CANCEL_ACTION_ID,
+	CANCEL_DUE_AT,
+	NUM_CANCEL_COLUMNS
+};
+
+static const Oid cancel_types[NUM_CANCEL_COLUMNS] = {INT4ARRAYOID, TEXTARRAYOID,
+TEXTARRAYOID, TIMESTAMPTZARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID};
+
+static const Oid cancel_elements[NUM_CANCEL_COLUMNS] = {INT4OID, TEXTOID,
+TEXTOID, TIMESTAMPTZOID, INT8OID, TIMESTAMPTZOID};
+
+/*
+ * Adds one row for each action type that cancels the trigger.
+ */
+static void
+add_cancel_rows(const BatchTrigger *trigger, int ordinal, ArrayBuildState **columns)
+{
+	const DueTrigger *due = &trigger->due;
+	Datum		row[NUM_CANCEL_COLUMNS];
+
+	row[CANCEL_ORDINAL] = Int32GetDatum(ordinal);
+	row[CANCEL_USER_ID] = due->values[Anum_pending_user_id - 1];
+	row[CANCEL_FIRED_AT] = TimestampTzGetDatum(due->fired_at);
+	row[CANCEL_ACTION_ID] = due->nulls[Anum_pending_action_id - 1] ?
+		Int64GetDatum(PG_INT64_MAX) : due->values[Anum_pending_action_id - 1];
+	row[CANCEL_DUE_AT] = TimestampTzGetDatum(due->due_at);
+	for (int i = 0; i < trigger->rule->ncancel_on; i++)
+	{
+		row[CANCEL_ACTION_TYPE] = CStringGetTextDatum(trigger->rule->cancel_on[i]);
+		for (int j = 0; j < NUM_CANCEL_COLUMNS; j++)
+			columns[j] = accumArrayResult(columns[j], row[j], false,
+										  cancel_elements[j],
+										  CurrentMemoryContext);
+	}
+}
+
+/*
+ * Skips triggers that an action of their user has cancelled.
+ */
+static void
+check_cancelled(Batch *batch)
+{
+	static SPIPlanPtr plan = NULL;
+	ArrayBuildState *columns[NUM_CANCEL_COLUMNS] = {0};
+	Datum		arguments[NUM_CANCEL_COLUMNS];
+
+	for (int i = 0; i < batch->ntriggers; i++)
+	{
+		BatchTrigger    *trigger = &batch->triggers[i];
+
+		if (trigger->outcome == OUTCOME_OPEN && trigger->rule->ncancel_on > 0)
+			add_cancel_rows(trigger, i, columns);
+	}
+	if (columns[0] == NULL)
+		return;
+	for (int j = 0; j < NUM_CANCEL_COLUMNS; j++)
+		arguments[j] = makeArrayResult(columns[j], CurrentMemoryContext);
+
+	if (SPI_execute_plan(plan_get(&plan, query_executor_cancelled,
+								  NUM_CANCEL_COLUMNS, cancel_types),
+						 arguments, NULL, true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not look for cancelling actions");
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		bool		isnull;
+		Datum		ordinal = SPI_getbinval(SPI_tuptable->vals[i],
+											SPI_tuptable->tupdesc, 1, &isnull);
+
+		skip(&batch->triggers[DatumGetInt32(ordinal)], "cancelled");
+	}
+	SPI_freetuptable(SPI_tuptable);
+}
+
+static void
+check_users(Execution *execution, Batch *batch)
+{
+	for (int i = 0; i < batch->ntriggers; i++)
+	{
+		BatchTrigger    *trigger = &batch->triggers[i];
+		BatchUser  *user = trigger->user;
+
+		if (trigger->outcome != OUTCOME_OPEN)
+			continue;
+		if (!user->known)
+			history_user(execution->history, user->user_id, &user->row);
+		user->known = true;
+		if (!user->row.found)
+			skip(trigger, "no_user");
+	}
+}
+
+static int
+compare_templates(const void *a, const void *b)
+{
+	const MessageTemplate *left = a;
+	const MessageTemplate *right = b;
+	int			order = strcmp(left->template_id, right->template_id);
+
+	return order != 0 ? order : strcmp(left->channel, right->channel);
+}
+
+static MessageTemplate *
+find_template(const Batch *batch, const char *template_id, const char *channel)
+{
+	MessageTemplate key;
+
+	key.template_id = (char *) template_id;
+	key.channel = (char *) channel;
+	return bsearch(&key, batch->templates, batch->ntemplates,
+				   sizeof(MessageTemplate), compare_templates);
+}
+
+static int
+compare_strings(const void *a, const void *b)
+{
+	return strcmp(*(char *const *) a, *(char *const *) b);
+}
+
+/*
+ * Array of the different templates that open triggers need, or 0.
+ */
+static Datum
+needed_templates(const Batch *batch)
+{
+	char	  **ids = palloc(batch->ntriggers * sizeof(char *));
+	ArrayBuildState *array = NULL;
+	int			n = 0;
+
+	for (int i = 0; i < batch->ntriggers; i++)
+	{
+		const BatchTrigger *trigger = &batch->triggers[i];
+
+		if (trigger->outcome == OUTCOME_OPEN && trigger->rule->template_id != NULL)
+			ids[n++] = trigger->rule->template_id;
+	}
+	qsort(ids, n, sizeof(char *), compare_strings);
+	for (int i = 0; i < n; i++)
+	{
+		if (i == 0 || strcmp(ids[i], ids[i - 1]) != 0)
+			array = accumArrayResult(array, CStringGetTextDatum(ids[i]), false,
+									 TEXTOID, CurrentMemoryContext);
+	}
+	return array != NULL ? makeArrayResult(array, CurrentMemoryContext) : (Datum) 0;
+}
+
+static void
+read_template(HeapTuple tuple, TupleDesc desc, MessageTemplate *template)
+{
+	Datum		texts[NUM_MESSAGE_FIELDS];
+
+	template->template_id = SPI_getvalue(tuple, desc, 1);
+	template->channel = SPI_getvalue(tuple, desc, 2);
+	for (int i = 0; i < NUM_MESSAGE_FIELDS; i++)
+	{
+		bool		isnull;
+
+		texts[i] = SPI_getbinval(tuple, desc, 3 + i, &isnull);
+		if (isnull)
+			texts[i] = (Datum) 0;
+	}
+	message_template_parse(template, texts);
+}
+
+static void
+load_templates(Batch *batch)
+{
+	static SPIPlanPtr plan = NULL;
+	static const Oid types[] = {TEXTARRAYOID};
+	Datum		ids = needed_templates(batch);
+	SPITupleTable *table;
+	int			n;
+
+	if (ids == (Datum) 0)
+		return;
+	if (SPI_execute_plan(plan_get(&plan, query_executor_templates, 1, types),
+						 &ids, NULL, true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not read templates");
+	table = SPI_tuptable;
+	n = SPI_processed;
+	batch->templates = palloc0(Max(n, 1) * sizeof(MessageTemplate));
+	for (int i = 0; i < n; i++)
+		read_template(table->vals[i], table->tupdesc, &batch->templates[i]);
+	batch->ntemplates = n;
+	qsort(batch->templates, n, sizeof(MessageTemplate), compare_templates);
+	SPI_freetuptable(table);
+}
+
+static bool
+has_template(const Rule *rule, const char *channel, void *arg)
+{
+	return rule->template_id != NULL &&
+		find_template(arg, rule->template_id, channel) != NULL;
+}
+
+static Jsonb *
+pending_document(const DueTrigger *due, AttrNumber attnum)
+{
+	if (due->nulls[attnum - 1])
+		return NULL;
+	return DatumGetJsonbP(due->values[attnum - 1]);
+}
+
+static void
+render(Batch *batch, BatchTrigger *trigger, const char *channel)
+{
+	const DueTrigger *due = &trigger->due;
+	MessageAction action = {0};
+	MessageSubject subject = {0};
+
+	action.has_id = !due->nulls[Anum_pending_action_id - 1];
+	if (action.has_id)
+		action.action_id = DatumGetInt64(due->values[Anum_pending_action_id - 1]);
+	if (!due->nulls[Anum_pending_action_type - 1])
+		action.action_type = due->values[Anum_pending_action_type - 1];
+	action.data = pending_document(due, Anum_pending_action_data);
+	action.context = pending_document(due, Anum_pending_context);
+	action.has_occurred_at = !due->nulls[Anum_pending_occurred_at - 1];
+	if (action.has_occurred_at)
+		action.occurred_at =
+			DatumGetTimestampTz(due->values[Anum_pending_occurred_at - 1]);
+
+	trigger->message_id = nudge_nextval(NUDGE_MESSAGES_SEQ);
+	subject.user = &trigger->user->row;
+	subject.action = &action;
+	subject.rule = trigger->rule;
+	subject.channel = channel;
+	subject.recipient = trigger->recipient;
+	subject.message_id = trigger->message_id;
+	subject.now = batch->as_of;
+	message_render(trigger->template, &subject, batch->context,
+				   &trigger->message);
+}
+
+/*
+ * Makes the trigger's message, if there is to be one.
+ */
+static void
+make_message(Batch *batch, BatchTrigger *trigger)
+{
+	const Rule *rule = trigger->rule;
+	const char *channel;
+	ChannelOutcome outcome = channel_choose(rule, &trigger->user->row,
+											has_template, batch, &channel,
+											&trigger->recipient);
+
+	if (outcome != CHANNEL_FOUND)
+	{
+		skip(trigger, channel_outcome_reason(outcome));
+		return;
+	}
+	trigger->template = find_template(batch, rule->template_id, channel);
+	render(batch, trigger, channel);
+	switch (trigger->message.status)
+	{
+		case MESSAGE_RENDERED:
+			trigger->outcome = OUTCOME_MESSAGE;
+			break;
+		case MESSAGE_ABORTED:
+			skip(trigger, trigger->message.reason);
+			break;
+		case MESSAGE_FAILED:
+			fail(trigger, batch->as_of, trigger->message.reason);
+			break;
+	}
+}
+
+/*
+ * Makes messages from trigger "from" on, until there are enough bytes of them.
+ * Returns where it stopped.
+ */
+static int
+make_messages(Execution *execution, Batch *batch, int from)
+{
+	MemoryContext old = MemoryContextSwitchTo(execution->row_context);
+	Size		rendered = 0;
+	int			at = from;
+
+	while (at < batch->ntriggers && rendered < EXECUTE_MAX_RENDERED)
+	{
+		BatchTrigger    *trigger = &batch->triggers[at++];
+
+		CHECK_FOR_INTERRUPTS();
+		if (trigger->outcome != OUTCOME_OPEN)
+			continue;
+		make_message(batch, trigger);
+		rendered += trigger->message.size;
+		MemoryContextReset(execution->row_context);
+	}
+	MemoryContextSwitchTo(old);
+	return at;
+}
+
+static void
+execute_batch(Execution *execution, Batch *batch)
+{
+	group_by_user(batch);
+	for (int i = 0; i < batch->ntriggers; i++)
+		check_rule(batch, &batch->triggers[i]);
+	check_cancelled(batch);
+	check_users(execution, batch);
+	load_templates(batch);
+
+	for (int from = 0, to; from < batch->ntriggers; from = to)
+	{
+		to = make_messages(execution, batch, from);
+		execute_caps(batch, from, to);
+		writer_write(execution->writer, &batch->triggers[from], to - from,
+					 execution->totals);
+		/* What was written can be written again. */
+		CommandCounterIncrement();
+	}
+	if (batch->usage != NULL)
+		usage_store_close(batch->usage);
+}
+
+/*
+ * Executes up to n triggers; returns how many there were.
+ */
+static int
+next_batch(Execution *execution, int n)
+{
+	MemoryContext old = MemoryContextSwitchTo(execution->batch_context);
+	Batch		batch = {0};
+
+	batch.context = execution->batch_context;
+	batch.as_of = execution->as_of;
+	take_triggers(execution, &batch, n);
+	if (batch.ntriggers > 0)
+	{
+		/* After what earlier batches did, and others committed */
+		CommandCounterIncrement();
+		PushActiveSnapshot(GetTransactionSnapshot());
+		batch.rules = rules_acquire();
+		execute_batch(execution, &batch);
+		rules_release(batch.rules);
+		PopActiveSnapshot();
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(execution->batch_context);
+	return batch.ntriggers;
+}
+
+void
+execute_due(int max_rows, TimestampTz as_of, ExecuteTotals *totals)
+{
+	Execution	execution = {0};
+	Relation	pending;
+	int			left = max_rows;
+
+	execution.as_of = as_of;
+	execution.totals = totals;
+	execution.batch_context = AllocSetContextCreate(CurrentMemoryContext,
+													"pg_nudge batch of triggers",
+													ALLOCSET_DEFAULT_SIZES);
+	execution.row_context = AllocSetContextCreate(CurrentMemoryContext,
+												  "pg_nudge rendering",
+												  ALLOCSET_DEFAULT_SIZES);
+
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	pending = table_open(nudge_relation(NUDGE_PENDING), RowExclusiveLock);
+	execution.queue = due_open(pending, as_of);
+	execution.history = history_open();
+	execution.writer = writer_open(pending, as_of);
+
+	while (left > 0)
+	{
+		int			n = Min(left, EXECUTE_BATCH);
+		int			taken = next_batch(&execution, n);
+
+		left -= taken;
+		if (taken < n)
+			break;
+	}
+
+	writer_close(execution.writer);
+	history_close(execution.history);
+	due_close(execution.queue);
+	table_close(pending, NoLock);
+	PopActiveSnapshot();
+	MemoryContextDelete(execution.row_context);
+	MemoryContextDelete(execution.batch_context);
+}

@@ -1,0 +1,112 @@
+/*-------------------------------------------------------------------------
+ *
+ * execute.h
+ *	  The executor: due triggers become messages.
+ *
+ * execute.c takes due triggers in batches and decides what becomes of each;
+ * execute_caps.c lets the users' frequency caps have their say;
+ * execute_write.c records it; execute_sql.c is what SQL calls.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef NUDGE_EXECUTE_H
+#define NUDGE_EXECUTE_H
+
+#include "postgres.h"
+
+#include "due.h"
+#include "personalize.h"
+#include "rules.h"
+#include "usage_store.h"
+#include "user.h"
+
+/* Failures after which a trigger stays for a person to see: one and five retries */
+#define EXECUTE_MAX_ATTEMPTS 6
+
+/* Bytes of rendered messages that a batch holds before it writes them */
+#define EXECUTE_MAX_RENDERED (8 * 1024 * 1024)
+
+/* Triggers of a batch */
+#define EXECUTE_BATCH 1000
+
+typedef enum TriggerOutcome
+{
+	OUTCOME_OPEN,
+	OUTCOME_MESSAGE,
+	OUTCOME_SKIPPED,
+	OUTCOME_DEFERRED,
+	OUTCOME_FAILED,
+	OUTCOME_LEFT				/* its user's caps are being decided elsewhere */
+} TriggerOutcome;
+
+/* A user of a batch */
+typedef struct BatchUser
+{
+	Datum		user_id;
+	bool		known;			/* row has been looked up */
+	UserRow		row;
+	UsageRow	usage;
+	bool		usage_changed;
+} BatchUser;
+
+/* A trigger of a batch */
+typedef struct BatchTrigger
+{
+	DueTrigger	due;
+	const Rule *rule;
+	BatchUser  *user;
+
+	TriggerOutcome outcome;
+	const char *reason;			/* of a skip, a deferral or a failure */
+	TimestampTz retry_at;		/* deferred, failed */
+	bool		dead;			/* failed for the last time */
+
+	/* Of a message */
+	const MessageTemplate *template;
+	Datum		recipient;
+	int64		message_id;
+	RenderedMessage message;
+} BatchTrigger;
+
+/* What is in hand at a time, in order of firing; dies with its context */
+typedef struct Batch
+{
+	MemoryContext context;
+	TimestampTz as_of;
+	const Rules *rules;
+
+	int			ntriggers;
+	BatchTrigger    *triggers;
+	int			nusers;
+	BatchUser  *users;
+	int			ntemplates;
+	MessageTemplate *templates; /* by id and channel */
+	UsageStore *usage;			/* opened at first use */
+} Batch;
+
+typedef struct ExecuteTotals
+{
+	int64		executed;
+	int64		failed;
+	int64		skipped;
+	int64		deferred;
+} ExecuteTotals;
+
+/* execute.c: SPI must be connected. */
+extern void execute_due(int max_rows, TimestampTz as_of, ExecuteTotals *totals);
+
+/*
+ * execute_caps.c: turns messages of triggers from..to-1 that caps forbid into
+ * skips, and counts the others.
+ */
+extern void execute_caps(Batch *batch, int from, int to);
+
+/* execute_write.c */
+typedef struct Writer Writer;
+
+extern Writer *writer_open(Relation pending, TimestampTz as_of);
+extern void writer_close(Writer *writer);
+extern void writer_write(Writer *writer, BatchTrigger *triggers, int n,
+						 ExecuteTotals *totals);
+
+#endif							/* NUDGE_EXECUTE_H */

@@ -1,0 +1,153 @@
+/*-------------------------------------------------------------------------
+ *
+ * execute_caps.c
+ *	  Frequency caps, decided for good.
+ *
+ * Every message is counted in its user's row of nudge.cap_usage, also where no
+ * cap applies yet, so that a cap that is made later counts what its window has
+ * already seen.  A trigger belongs to the window of the user's local day on which
+ * it fired.
+ *
+ * Locking: the row's lock is held until the end of the transaction, so nobody
+ * else decides for this user meanwhile.  Where somebody else holds it, the
+ * triggers of that user are left for a later call; nobody waits (see
+ * usage_store.c).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "execute.h"
+
+#include "utils/builtins.h"
+
+/*
+ * Counts are kept for two months, and for as long as a trigger may wait, since
+ * it counts in the window in which it fired.
+ */
+#define KEEP_DAYS 62
+
+static bool
+is_transactional(int64 rule_id, void *arg)
+{
+	const Rule *rule = rules_find((const Rules *) arg, rule_id);
+
+	return rule != NULL && rule->trigger_type == TRIGGER_TRANSACTIONAL;
+}
+
+static bool
+caps_allow(const Batch *batch, const BatchTrigger *trigger, const FrequencyCap *caps,
+		   int ncaps, DateADT day)
+{
+	for (int i = 0; i < ncaps; i++)
+	{
+		const FrequencyCap *cap = &caps[i];
+
+		if (cap->channel != NULL &&
+			strcmp(cap->channel, trigger->template->channel) != 0)
+			continue;
+		if (usage_count(&trigger->user->usage.usage, cap, day, is_transactional,
+						(void *) batch->rules) >= cap->max_messages)
+			return false;
+	}
+	return true;
+}
+
+/* Days that the slowest rule lets its triggers wait */
+static int
+longest_delay(const Rules *rules)
+{
+	double		longest = 0.0;
+
+	for (int i = 0; i < rules->nrules; i++)
+	{
+		const Interval *delay = &rules->rules[i].delay;
+		double		days = delay->month * 31.0 + delay->day +
+		(double) delay->time / USECS_PER_DAY;
+
+		longest = Max(longest, days);
+	}
+	return (int) Min(longest + 1.0, 1e6);
+}
+
+static void
+count_message(Batch *batch, BatchTrigger *trigger, DateADT day, pg_tz *tz, int keep_days)
+{
+	BatchUser  *user = trigger->user;
+
+	if (!user->usage_changed)
+		usage_forget(&user->usage.usage,
+					 caps_local_day(batch->as_of, tz) - keep_days);
+	usage_add(&user->usage.usage, trigger->rule->rule_id,
+			  trigger->template->channel, day, 1);
+	user->usage_changed = true;
+}
+
+static void
+decide(Batch *batch, BatchTrigger *trigger, int keep_days)
+{
+	const Rule *rule = trigger->rule;
+	BatchUser  *user = trigger->user;
+	pg_tz	   *tz = caps_timezone(user_timezone(&user->row));
+	DateADT		day = caps_local_day(trigger->due.fired_at, tz);
+
+	if (user->usage.state == USAGE_UNKNOWN)
+		usage_store_lock(batch->usage, user->user_id, &user->usage);
+	if (user->usage.state == USAGE_BUSY)
+		trigger->outcome = OUTCOME_LEFT;
+	else if (!caps_allow(batch, trigger, rule->caps, rule->ncaps, day) ||
+			 (rule->trigger_type != TRIGGER_TRANSACTIONAL &&
+			  !caps_allow(batch, trigger, batch->rules->global_caps,
+						  batch->rules->nglobal_caps, day)))
+	{
+		trigger->outcome = OUTCOME_SKIPPED;
+		trigger->reason = "capped";
+	}
+	else
+		count_message(batch, trigger, day, tz, keep_days);
+}
+
+/*
+ * Writes the users' new counts.  Where a rival has made a user's first row
+ * meanwhile, what was decided for this user is void.
+ */
+static void
+write_usage(Batch *batch, int from, int to, const bool *concerned)
+{
+	for (int i = from; i < to; i++)
+	{
+		BatchTrigger    *trigger = &batch->triggers[i];
+		BatchUser  *user = trigger->user;
+
+		if (!concerned[i - from])
+			continue;
+		if (user->usage_changed)
+		{
+			user->usage_changed = false;
+			usage_store_write(batch->usage, user->user_id, &user->usage);
+		}
+		if (user->usage.state == USAGE_BUSY)
+			trigger->outcome = OUTCOME_LEFT;
+	}
+}
+
+void
+execute_caps(Batch *batch, int from, int to)
+{
+	int			keep_days = KEEP_DAYS + longest_delay(batch->rules);
+	bool	   *concerned = palloc0((to - from) * sizeof(bool));
+
+	for (int i = from; i < to; i++)
+	{
+		BatchTrigger    *trigger = &batch->triggers[i];
+
+		if (trigger->outcome != OUTCOME_MESSAGE)
+			continue;
+		if (batch->usage == NULL)
+			batch->usage = usage_store_open();
+		concerned[i - from] = true;
+		decide(batch, trigger, keep_days);
+	}
+	write_usage(batch, from, to, concerned);
+	pfree(concerned);
+}

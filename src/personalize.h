@@ -1,0 +1,103 @@
+/*-------------------------------------------------------------------------
+ *
+ * personalize.h
+ *	  A message's text: what templates see, and how they are rendered.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef NUDGE_PERSONALIZE_H
+#define NUDGE_PERSONALIZE_H
+
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+#include "liquid.h"
+#include "rules.h"
+#include "user.h"
+#include "utils/jsonb.h"
+
+/* What is rendered; in the order of the columns of nudge.messages */
+typedef enum MessageField
+{
+	FIELD_SUBJECT,
+	FIELD_BODY_TEXT,
+	FIELD_BODY_HTML,
+	FIELD_SENDER_NAME,
+	FIELD_SENDER_ADDRESS,
+	FIELD_REPLY_TO
+} MessageField;
+
+#define NUM_MESSAGE_FIELDS 6
+
+/* A row of nudge.templates, parsed */
+typedef struct MessageTemplate
+{
+	char	   *template_id;
+	char	   *channel;
+	char	   *error;			/* why it cannot be used, or NULL */
+	const LiquidTemplate *fields[NUM_MESSAGE_FIELDS];	/* NULL: none */
+} MessageTemplate;
+
+/* The action that fired a rule; documents may be NULL */
+typedef struct MessageAction
+{
+	bool		has_id;
+	int64		action_id;
+	Datum		action_type;	/* 0 where NULL, as below */
+	Jsonb	   *data;
+	Jsonb	   *context;
+	bool		has_occurred_at;
+	TimestampTz occurred_at;
+} MessageAction;
+
+/* What a message is made for */
+typedef struct MessageSubject
+{
+	const UserRow *user;
+	const MessageAction *action;
+	const Rule *rule;
+	const char *channel;
+	Datum		recipient;
+	int64		message_id;
+	TimestampTz now;			/* "now" of templates */
+} MessageSubject;
+
+typedef enum MessageStatus
+{
+	MESSAGE_RENDERED,
+	MESSAGE_ABORTED,			/* the template gave up; reason says why */
+	MESSAGE_FAILED				/* reason is the error */
+} MessageStatus;
+
+typedef struct RenderedMessage
+{
+	MessageStatus status;
+	char	   *reason;
+	Datum		fields[NUM_MESSAGE_FIELDS]; /* text, or 0 */
+	Size		size;			/* bytes of all fields */
+} RenderedMessage;
+
+/*
+ * The jsonb object that templates see: user, action, rule, personalization,
+ * message.  NULL where it would be larger than jsonb can be.
+ */
+extern Jsonb *message_context(const MessageSubject *subject);
+
+/*
+ * Parses the texts of a template, any of which may be 0, into template->fields;
+ * a syntax error goes to template->error.  Lives as long as the current memory
+ * context.
+ */
+extern void message_template_parse(MessageTemplate *template, const Datum *texts);
+
+/*
+ * Checks what the rule requires, and renders.  Never raises an error for a
+ * reason that lies in the template or its data.  The result goes to the context
+ * "result_context"; the current one is for scratch.
+ */
+extern void message_render(const MessageTemplate *template,
+						   const MessageSubject *subject,
+						   MemoryContext result_context,
+						   RenderedMessage *message);
+
+#endif							/* NUDGE_PERSONALIZE_H */

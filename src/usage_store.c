@@ -1,0 +1,215 @@
+/*-------------------------------------------------------------------------
+ *
+ * usage_store.c
+ *	  Rows of nudge.cap_usage: locked, read and written below SQL.
+ *
+ * Locking: RowExclusiveLock on the table.  A user's row is that user's lock: who
+ * holds it decides what the user's caps allow.  Nobody ever waits for one here:
+ * a row that is taken is reported as busy, and a new row is inserted
+ * speculatively, which tells of a rival instead of waiting for it.  So executors
+ * that hold the rows of many users cannot deadlock, in whatever order they come
+ * to them.
+ *
+ * Under READ COMMITTED the latest version of a row is locked and read.  Under
+ * the other levels a row that has changed since the snapshot is reported as
+ * busy, since its latest version must not be read.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "usage_store.h"
+
+#include "access/genam.h"
+#include "access/stratnum.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/pg_collation.h"
+#include "executor/executor.h"
+#include "nodes/makefuncs.h"
+#include "relations.h"
+#include "storage/lmgr.h"
+#include "utils/fmgroids.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+enum
+{
+	Anum_cap_usage_user_id = 1,
+	Anum_cap_usage_rule_ids,
+	Anum_cap_usage_channels,
+	Anum_cap_usage_days,
+	Anum_cap_usage_counts,
+	Natts_cap_usage = Anum_cap_usage_counts
+};
+
+struct UsageStore
+{
+	Relation	relation;
+	Relation	key;
+	IndexScanDesc scan;
+	Snapshot	snapshot;
+	TupleTableSlot *slot;		/* for reading */
+	EState	   *estate;
+	ResultRelInfo *target;
+	TupleTableSlot *new_slot;	/* for writing */
+};
+
+UsageStore *
+usage_store_open(void)
+{
+	UsageStore *store = palloc0(sizeof(UsageStore));
+	Oid			relid = nudge_relation(NUDGE_CAP_USAGE);
+	RangeTblEntry *rte = makeNode(RangeTblEntry);
+
+	store->relation = table_open(relid, RowExclusiveLock);
+	store->key = index_open(RelationGetPrimaryKeyIndex(store->relation),
+							AccessShareLock);
+	store->snapshot = RegisterSnapshot(GetActiveSnapshot());
+	store->scan = index_beginscan(store->relation, store->key, store->snapshot,
+								  1, 0);
+	store->slot = table_slot_create(store->relation, NULL);
+
+	rte->rtekind = RTE_RELATION;
+	rte->relid = relid;
+	rte->relkind = RELKIND_RELATION;
+	rte->rellockmode = RowExclusiveLock;
+	store->estate = CreateExecutorState();
+	ExecInitRangeTable(store->estate, list_make1(rte));
+	store->target = makeNode(ResultRelInfo);
+	InitResultRelInfo(store->target, store->relation, 1, NULL, 0);
+	ExecOpenIndices(store->target, true);
+	store->new_slot = table_slot_create(store->relation,
+										&store->estate->es_tupleTable);
+	return store;
+}
+
+void
+usage_store_close(UsageStore *store)
+{
+	ExecCloseIndices(store->target);
+	ExecResetTupleTable(store->estate->es_tupleTable, false);
+	FreeExecutorState(store->estate);
+	ExecDropSingleTupleTableSlot(store->slot);
+	index_endscan(store->scan);
+	UnregisterSnapshot(store->snapshot);
+	index_close(store->key, NoLock);
+	table_close(store->relation, NoLock);
+	pfree(store);
+}
+
+static bool
+find_row(UsageStore *store, Datum user_id)
+{
+	ScanKeyData key;
+
+	ScanKeyEntryInitialize(&key, 0, 1, BTEqualStrategyNumber, InvalidOid,
+						   C_COLLATION_OID, F_TEXTEQ, user_id);
+	index_rescan(store->scan, &key, 1, NULL, 0);
+	return index_getnext_slot(store->scan, ForwardScanDirection, store->slot);
+}
+
+void
+usage_store_lock(UsageStore *store, Datum user_id, UsageRow *row)
+{
+	TupleTableSlot *slot = store->slot;
+	TM_FailureData failure;
+	TM_Result	result;
+
+	row->usage = (Usage) {0};
+	if (!find_row(store, user_id))
+	{
+		row->state = USAGE_NEW;
+		return;
+	}
+
+	row->tid = slot->tts_tid;
+	result = table_tuple_lock(store->relation, &row->tid, store->snapshot, slot,
+							  GetCurrentCommandId(true),
+							  LockTupleNoKeyExclusive, LockWaitSkip,
+							  IsolationUsesXactSnapshot() ? 0 :
+							  TUPLE_LOCK_FLAG_FIND_LAST_VERSION,
+							  &failure);
+	if (result != TM_Ok)
+	{
+		row->state = USAGE_BUSY;
+		ExecClearTuple(slot);
+		return;
+	}
+
+	row->state = USAGE_MINE;
+	row->tid = slot->tts_tid;
+	slot_getallattrs(slot);
+	usage_from_arrays(&row->usage,
+					  slot->tts_values[Anum_cap_usage_rule_ids - 1],
+					  slot->tts_values[Anum_cap_usage_channels - 1],
+					  slot->tts_values[Anum_cap_usage_days - 1],
+					  slot->tts_values[Anum_cap_usage_counts - 1]);
+	ExecClearTuple(slot);
+}
+
+static bool
+insert_row(UsageStore *store, TupleTableSlot *slot)
+{
+	TransactionId xid = GetCurrentTransactionId();
+	uint32		token = SpeculativeInsertionLockAcquire(xid);
+	bool		conflict = false;
+
+	table_tuple_insert_speculative(store->relation, slot,
+								   GetCurrentCommandId(true), 0, NULL, token);
+	list_free(ExecInsertIndexTuples(store->target, slot, store->estate, false,
+									true, &conflict, NIL));
+	table_tuple_complete_speculative(store->relation, slot, token, !conflict);
+	SpeculativeInsertionLockRelease(xid);
+	return !conflict;
+}
+
+static void
+update_row(UsageStore *store, ItemPointer tid, TupleTableSlot *slot)
+{
+	TM_FailureData failure;
+	LockTupleMode mode;
+	TM_Result	result;
+	bool		update_indexes;
+
+	result = table_tuple_update(store->relation, tid, slot,
+								GetCurrentCommandId(true), store->snapshot,
+								InvalidSnapshot, true, &failure, &mode,
+								&update_indexes);
+	if (result != TM_Ok)
+		elog(ERROR, "could not update a locked row of nudge.cap_usage: %d",
+			 result);
+	if (update_indexes)
+		list_free(ExecInsertIndexTuples(store->target, slot, store->estate,
+										true, false, NULL, NIL));
+}
+
+bool
+usage_store_write(UsageStore *store, Datum user_id, UsageRow *row)
+{
+	TupleTableSlot *slot = store->new_slot;
+	Datum	   *values = slot->tts_values;
+	bool		written = true;
+
+	Assert(row->state == USAGE_MINE || row->state == USAGE_NEW);
+	ExecClearTuple(slot);
+	memset(slot->tts_isnull, false, Natts_cap_usage * sizeof(bool));
+	values[Anum_cap_usage_user_id - 1] = user_id;
+	usage_to_arrays(&row->usage,
+					&values[Anum_cap_usage_rule_ids - 1],
+					&values[Anum_cap_usage_channels - 1],
+					&values[Anum_cap_usage_days - 1],
+					&values[Anum_cap_usage_counts - 1]);
+	ExecStoreVirtualTuple(slot);
+	slot->tts_tableOid = RelationGetRelid(store->relation);
+
+	if (row->state == USAGE_MINE)
+		update_row(store, &row->tid, slot);
+	else
+		written = insert_row(store, slot);
+	row->state = written ? USAGE_MINE : USAGE_BUSY;
+	row->tid = slot->tts_tid;
+	ResetPerTupleExprContext(store->estate);
+	return written;
+}
