@@ -25,7 +25,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 wanted_pg_config=${PG_CONFIG:-}
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES CDPATH
 unset "${!PG@}"
-export LC_ALL=C.UTF-8
+export LANG=C.UTF-8 LC_ALL=C.UTF-8
 
 work=                   # directory of this run
 child=                  # process that "limited" waits for
