@@ -280,7 +280,7 @@ liquid_append(LiquidState *st, StringInfo buf, LiquidValue v)
 								   "Liquid::ForloopDrop");
 			break;
 		case LIQUID_TIME:
-			liquid_append_time(buf, v.u.time);
+			liquid_append_time(st, buf, v.u.time);
 			break;
 		default:
 			break;
