@@ -209,7 +209,7 @@ decode(const char *s, struct pg_tm *tm, fsec_t *fsec, int *tz)
 static bool
 read_text(LiquidState *st, const char *s, LiquidTime *time)
 {
-	static const int orders[] = {DATEORDER_DMY, DATEORDER_MDY};
+	static const int orders[] = {DATEORDER_DMY, DATEORDER_MDY, DATEORDER_YMD};
 	int			saved = DateOrder;
 	struct pg_tm tm;
 	fsec_t		fsec = 0;
@@ -226,6 +226,28 @@ read_text(LiquidState *st, const char *s, LiquidTime *time)
 	}
 	DateOrder = saved;
 	return found && finish(st, &tm, fsec, has_offset ? &tz : NULL, time);
+}
+
+/* "3pm" to "3:00pm", which PostgreSQL's parser insists on */
+static void
+complete_hour(const char *s, char *result)
+{
+	const char *noon = strstr(s, "pm") != NULL ? strstr(s, "pm") :
+	strstr(s, "am");
+	const char *digits = noon;
+
+	if (noon != NULL)
+	{
+		while (digits > s && digits[-1] == ' ')
+			digits--;
+		noon = digits;
+		while (digits > s && digits[-1] >= '0' && digits[-1] <= '9')
+			digits--;
+	}
+	if (noon == digits || (digits > s && digits[-1] != ' '))
+		strcpy(result, s);
+	else
+		sprintf(result, "%.*s:00%s", (int) (noon - s), s, noon);
 }
 
 static bool
@@ -264,8 +286,12 @@ read_incomplete(LiquidState *st, const char *s, LiquidTime *time)
 		snprintf(text, sizeof(text), "1 %s", s);
 		return read_text(st, text, time);
 	}
-	if (strchr(s, ':') == NULL && strstr(s, "am") == NULL &&
-		strstr(s, "pm") == NULL)
+	if (strspn(s, "0123456789/") == strlen(s) && strchr(s, '/') != NULL)
+	{
+		snprintf(text, sizeof(text), "%s/%04d", s, tm.tm_year);
+		return read_text(st, text, time);
+	}
+	if (strchr(s, ':') == NULL)
 		return false;
 	snprintf(text, sizeof(text), "%04d-%02d-%02d %s", tm.tm_year, tm.tm_mon,
 			 tm.tm_mday, s);
@@ -292,6 +318,7 @@ static bool
 time_from_text(LiquidState *st, LiquidValue v, LiquidTime *time)
 {
 	char		text[MAX_DATE_LENGTH + 1];
+	char		with_hour[MAX_DATE_LENGTH + 4];
 	const char *s = v.u.s;
 	int			len = v.len;
 
@@ -313,8 +340,11 @@ time_from_text(LiquidState *st, LiquidValue v, LiquidTime *time)
 	}
 	if (strspn(text, "0123456789") == len)
 		return time_from_seconds(st, liquid_leading_integer(v), time);
-	return read_iso(st, text, time) || read_text(st, text, time) ||
-		read_incomplete(st, text, time);
+	if (read_iso(st, text, time))
+		return true;
+	complete_hour(text, with_hour);
+	return read_text(st, with_hour, time) ||
+		read_incomplete(st, with_hour, time);
 }
 
 /* Reads a value as a time; false where it is none. */
