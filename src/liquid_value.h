@@ -327,6 +327,8 @@ extern LiquidValue liquid_copy_string(LiquidState *st, const char *s, int len,
 									  uint8 flags);
 extern LiquidValue liquid_built_string(LiquidState *st, StringInfo buf,
 									   uint8 flags);
+extern LiquidValue liquid_make_safe(LiquidState *st, LiquidValue v);
+extern void liquid_blend(LiquidState *st, LiquidValue *a, LiquidValue *b);
 extern LiquidValue liquid_to_string(LiquidState *st, LiquidValue v);
 extern void liquid_emit(LiquidState *st, const char *s, int len);
 extern void liquid_emit_value(LiquidState *st, LiquidValue v);
