@@ -9,43 +9,70 @@
  */
 #include "liquid_parse.h"
 
+/* Gets a variable by name; false where there is none. */
+static bool
+find_variable(LiquidState *st, const LiquidKey *key, LiquidValue *value)
+{
+	LiquidValue *var;
+
+	if ((var = liquid_find_var(&st->locals, key)) == NULL &&
+		(var = liquid_find_var(&st->globals, key)) == NULL &&
+		(var = liquid_find_var(&st->counters, key)) == NULL)
+		return liquid_json_member(st->root, key->s, key->len, value);
+	*value = *var;
+	return true;
+}
+
 /* A variable by name, from the innermost scope to the context, or nil */
 LiquidValue
 liquid_lookup(LiquidState *st, const LiquidKey *key)
 {
-	LiquidValue *var;
 	LiquidValue value;
 
-	if ((var = liquid_find_var(&st->locals, key)) != NULL ||
-		(var = liquid_find_var(&st->globals, key)) != NULL ||
-		(var = liquid_find_var(&st->counters, key)) != NULL)
-		return *var;
-	if (liquid_json_member(st->root, key->s, key->len, &value))
-		return value;
-	return liquid_nil();
+	return find_variable(st, key, &value) ? value : liquid_nil();
 }
 
 static LiquidValue
-eval_root(LiquidState *st, const LiquidExpr *expr)
+lookup_by_value(LiquidState *st, LiquidValue name)
 {
-	LiquidValue name;
 	LiquidKey	key;
 
-	if (expr->u.path.root_expr == NULL)
-		return liquid_lookup(st, &expr->u.path.root);
-	name = liquid_eval(st, expr->u.path.root_expr);
 	if (name.kind != LIQUID_STRING)
 		return liquid_nil();
 	key = liquid_key(name.u.s, name.len);
 	return liquid_lookup(st, &key);
 }
 
+/*
+ * What a path begins with, and the steps that this takes: "name", "[name]",
+ * "self.name" and "self[name]" are the variable of that name.
+ */
+static LiquidValue
+eval_root(LiquidState *st, const LiquidExpr *expr, int *nsteps)
+{
+	const LiquidPathStep *step = expr->steps;
+	LiquidValue value;
+
+	*nsteps = 0;
+	if (expr->u.path.root_expr != NULL)
+		return lookup_by_value(st, liquid_eval(st, expr->u.path.root_expr));
+	if (find_variable(st, &expr->u.path.root, &value))
+		return value;
+	if (expr->nsteps == 0 || !liquid_word_is(expr->u.path.root.s,
+											 expr->u.path.root.len, "self"))
+		return liquid_nil();
+	*nsteps = 1;
+	return step->index == NULL ? liquid_lookup(st, &step->key) :
+		lookup_by_value(st, liquid_eval(st, step->index));
+}
+
 static LiquidValue
 eval_path(LiquidState *st, const LiquidExpr *expr)
 {
-	LiquidValue v = eval_root(st, expr);
+	int			i;
+	LiquidValue v = eval_root(st, expr, &i);
 
-	for (int i = 0; i < expr->nsteps && v.kind != LIQUID_NIL; i++)
+	for (; i < expr->nsteps && v.kind != LIQUID_NIL; i++)
 	{
 		const LiquidPathStep *step = &expr->steps[i];
 		LiquidValue member;

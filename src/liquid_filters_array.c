@@ -108,10 +108,13 @@ filter_join(LiquidState *st, LiquidValue in, const LiquidArgs *args)
 	initStringInfo(&buf);
 	for (int i = 0; i < array->n && !st->failed; i++)
 	{
+		LiquidValue item = liquid_to_string(st, array->items[i]);
+
+		liquid_blend(st, &item, &glue);
 		if (i > 0)
 			appendBinaryStringInfo(&buf, glue.u.s, glue.len);
-		liquid_append(st, &buf, array->items[i]);
-		flags |= liquid_taint(array->items[i]);
+		appendBinaryStringInfo(&buf, item.u.s, item.len);
+		flags |= item.flags;
 		if (buf.len > st->out_limit)
 			break;
 	}

@@ -49,6 +49,7 @@ join_two(LiquidState *st, LiquidValue a, LiquidValue b)
 
 	a = liquid_to_string(st, a);
 	b = liquid_to_string(st, b);
+	liquid_blend(st, &a, &b);
 	if (!liquid_spend(st, (int64) a.len + b.len))
 		return liquid_nil();
 	text = palloc(a.len + b.len + 1);
@@ -120,12 +121,24 @@ append_replacement(StringInfo buf, const Replacement *r, const char *at,
 	}
 }
 
+/*
+ * Makes strings of the three.  Where the replacement is markup and the input
+ * is made safe for it, so is what is looked for.
+ */
 static Replacement
-prepare_replacement(LiquidState *st, LiquidValue in, LiquidValue with)
+prepare_replacement(LiquidState *st, LiquidValue in, LiquidValue *what,
+					LiquidValue with)
 {
-	Replacement r = {in};
+	Replacement r = {liquid_to_string(st, in), liquid_to_string(st, with)};
+	uint8		flags = r.in.flags;
 
-	r.with = liquid_to_string(st, with);
+	*what = liquid_to_string(st, *what);
+	liquid_blend(st, &r.in, &r.with);
+	if (r.in.flags != flags)
+	{
+		what->flags |= LIQUID_TAINTED;
+		*what = liquid_make_safe(st, *what);
+	}
 	r.has_escapes = memchr(r.with.u.s, '\\', r.with.len) != NULL;
 	return r;
 }
@@ -144,9 +157,8 @@ replace(LiquidState *st, LiquidValue in, LiquidValue what, LiquidValue with,
 	const char *end;
 	const char *at;
 
-	in = liquid_to_string(st, in);
-	what = liquid_to_string(st, what);
-	r = prepare_replacement(st, in, with);
+	r = prepare_replacement(st, in, &what, with);
+	in = r.in;
 	s = in.u.s;
 	end = s + in.len;
 	if (st->failed || liquid_find(s, end, what.u.s, what.len) == NULL)
@@ -178,13 +190,13 @@ static LiquidValue
 replace_last(LiquidState *st, LiquidValue in, LiquidValue what,
 			 LiquidValue with)
 {
+	Replacement r;
 	StringInfoData buf;
 	const char *at;
 	const char *end;
 
-	in = liquid_to_string(st, in);
-	what = liquid_to_string(st, what);
-	with = liquid_to_string(st, with);
+	r = prepare_replacement(st, in, &what, with);
+	in = r.in;
 	end = in.u.s + in.len;
 	for (at = end - what.len; at >= in.u.s && liquid_spend(st, 0); at--)
 	{
@@ -195,9 +207,9 @@ replace_last(LiquidState *st, LiquidValue in, LiquidValue what,
 		return in;
 	initStringInfo(&buf);
 	appendBinaryStringInfo(&buf, in.u.s, at - in.u.s);
-	appendBinaryStringInfo(&buf, with.u.s, with.len);
+	appendBinaryStringInfo(&buf, r.with.u.s, r.with.len);
 	appendBinaryStringInfo(&buf, at + what.len, end - at - what.len);
-	return liquid_built_string(st, &buf, in.flags | with.flags);
+	return liquid_built_string(st, &buf, in.flags | r.with.flags);
 }
 
 static LiquidValue

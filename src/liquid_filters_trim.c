@@ -102,15 +102,7 @@ filter_strip_newlines(LiquidState *st, LiquidValue in, const LiquidArgs *args)
 static LiquidValue
 filter_newline_to_br(LiquidState *st, LiquidValue in, const LiquidArgs *args)
 {
-	in = liquid_to_string(st, in);
-	if (st->options->autoescape && (in.flags & LIQUID_TAINTED) != 0)
-	{
-		StringInfoData buf;
-
-		initStringInfo(&buf);
-		liquid_append_escaped(&buf, in.u.s, in.len);
-		in = liquid_built_string(st, &buf, LIQUID_ESCAPED);
-	}
+	in = liquid_make_safe(st, liquid_to_string(st, in));
 	return replace_newlines(st, in, "<br />\n");
 }
 

@@ -19,7 +19,10 @@ liquid_fail_token(LiquidParser *p, const LiquidLexer *lex,
 	LiquidSpan	near = liquid_span(lex->token.s, lex->token.s + lex->token.len);
 
 	if (lex->token.kind == LIQUID_TOKEN_END)
+	{
+		near.end = Min(near.s + 2, p->end); /* the tag's own end */
 		liquid_parse_fail(p, near, "expected %s but the tag ends", expected);
+	}
 	else if (lex->token.kind == LIQUID_TOKEN_BAD &&
 			 (*near.s == '"' || *near.s == '\''))
 		liquid_parse_fail(p, near, "unterminated string");

@@ -245,6 +245,8 @@ parse_loop_attributes(LiquidParser *p, LiquidLexer *lex, LiquidFor *tag,
 		*attribute = liquid_parse_expr(p, lex);
 		if (*attribute == NULL)
 			return false;
+		if (attribute == &tag->offset)
+			tag->offset_continues = false;	/* the last one counts */
 	}
 	return true;
 }

@@ -139,31 +139,18 @@ liquid_render_ifchanged(LiquidState *st, const LiquidCapture *tag)
 }
 
 /*
- * {% increment %} and {% decrement %}.  A counter begins at what the context
- * has under its name, and is apart from assigned variables.
+ * {% increment %} and {% decrement %}.  Counters are apart from the variables
+ * that assign makes, and hide those of the context.
  */
 void
 liquid_render_counter(LiquidState *st, const LiquidCounter *tag)
 {
-	const LiquidKey *key = &tag->variable;
-	LiquidValue *var = liquid_find_var(&st->counters, key);
-	LiquidValue v = liquid_int(0);
-	LiquidValue next;
+	LiquidValue *var = liquid_find_var(&st->counters, &tag->variable);
+	int64		i = var == NULL ? 0 : var->u.i;
+	int64		next = tag->down ? i - 1 : i + 1;
 
-	if (var != NULL)
-		v = *var;
-	else if (!st->isolated &&
-			 liquid_json_member(st->root, key->s, key->len, &next) &&
-			 liquid_truthy(next))
-		v = next;
-	if (!liquid_is_number(v))
-	{
-		liquid_fail(st, ERRCODE_DATATYPE_MISMATCH, "internal");
-		return;
-	}
-	next = liquid_arithmetic(st, '+', v, liquid_int(tag->down ? -1 : 1));
-	liquid_set_var(&st->counters, *key, next);
-	liquid_emit_value(st, tag->down ? next : v);
+	liquid_set_var(&st->counters, tag->variable, liquid_int(next));
+	liquid_emit_value(st, liquid_int(tag->down ? next : i));
 }
 
 /* {% abort "reason" %}: ends the rendering in lax mode too. */

@@ -280,7 +280,7 @@ liquid_append(LiquidState *st, StringInfo buf, LiquidValue v)
 								   "Liquid::ForloopDrop");
 			break;
 		case LIQUID_TIME:
-			liquid_append_time(buf, v.u.time);
+			liquid_append_time(st, buf, v.u.time);
 			break;
 		default:
 			break;
@@ -323,6 +323,33 @@ liquid_built_string(LiquidState *st, StringInfo buf, uint8 flags)
 	if (!liquid_spend(st, buf->len))
 		return liquid_string("", 0, 0);
 	return liquid_string(buf->data, buf->len, flags);
+}
+
+/* With autoescape: text of the context made safe, anything else as it is */
+LiquidValue
+liquid_make_safe(LiquidState *st, LiquidValue v)
+{
+	StringInfoData buf;
+
+	if (!st->options->autoescape || (v.flags & LIQUID_TAINTED) == 0)
+		return v;
+	initStringInfo(&buf);
+	liquid_append_escaped(&buf, v.u.s, v.len);
+	return liquid_built_string(st, &buf, LIQUID_ESCAPED);
+}
+
+/*
+ * Before two strings become one: where one is markup of the template, and the
+ * other is text of the context, that text is made safe now, so that the
+ * markup survives.
+ */
+void
+liquid_blend(LiquidState *st, LiquidValue *a, LiquidValue *b)
+{
+	if ((a->flags & LIQUID_TAINTED) == 0 && memchr(a->u.s, '<', a->len))
+		*b = liquid_make_safe(st, *b);
+	else if ((b->flags & LIQUID_TAINTED) == 0 && memchr(b->u.s, '<', b->len))
+		*a = liquid_make_safe(st, *a);
 }
 
 /* Text of a number that fits into LIQUID_FLOAT_LENGTH bytes, else -1 */

@@ -86,6 +86,7 @@ struct LiquidTime
 {
 	TimestampTz at;
 	pg_tz	   *zone;
+	bool		has_offset;		/* the zone is an offset without a name */
 };
 
 /* A name with its hash, made when the template is parsed */
@@ -326,6 +327,8 @@ extern LiquidValue liquid_copy_string(LiquidState *st, const char *s, int len,
 									  uint8 flags);
 extern LiquidValue liquid_built_string(LiquidState *st, StringInfo buf,
 									   uint8 flags);
+extern LiquidValue liquid_make_safe(LiquidState *st, LiquidValue v);
+extern void liquid_blend(LiquidState *st, LiquidValue *a, LiquidValue *b);
 extern LiquidValue liquid_to_string(LiquidState *st, LiquidValue v);
 extern void liquid_emit(LiquidState *st, const char *s, int len);
 extern void liquid_emit_value(LiquidState *st, LiquidValue v);
@@ -385,10 +388,14 @@ liquid_leave(LiquidState *st)
 }
 
 /* liquid_date.c */
-extern bool liquid_to_time(LiquidState *st, LiquidValue v, LiquidTime *time);
-extern void liquid_append_time(StringInfo buf, const LiquidTime *time);
-extern LiquidValue liquid_strftime(LiquidState *st, const LiquidTime *time,
-								   const char *format, int len);
 extern pg_tz *liquid_zone(LiquidState *st);
+extern bool liquid_to_time(LiquidState *st, LiquidValue v, LiquidTime *time);
+
+/* liquid_strftime.c */
+extern bool liquid_strftime(LiquidState *st, StringInfo buf,
+							const LiquidTime *time, const char *format,
+							int len);
+extern void liquid_append_time(LiquidState *st, StringInfo buf,
+							   const LiquidTime *time);
 
 #endif							/* LIQUID_VALUE_H */
