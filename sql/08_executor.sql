@@ -1,6 +1,9 @@
 --
 -- The executor
 --
+-- The settings fix the plans of the queries inside: tables are always entered by
+-- their indexes, whatever the statistics were when a plan was made.
+--
 
 CREATE FUNCTION nudge.execute_pending(
     max_rows integer DEFAULT 1000,
@@ -10,6 +13,7 @@ CREATE FUNCTION nudge.execute_pending(
     OUT skipped bigint,
     OUT deferred bigint)
 LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS 'MODULE_PATHNAME', 'nudge_execute_pending';
 COMMENT ON FUNCTION nudge.execute_pending(integer, timestamptz) IS
     'Executes up to max_rows triggers that are due at as_of: each becomes a message, a skip with its reason, a deferral or a failure';
@@ -23,6 +27,7 @@ CREATE FUNCTION nudge.execute_batch(
     OUT skipped bigint,
     OUT deferred bigint)
 LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS 'MODULE_PATHNAME', 'nudge_execute_batch';
 COMMENT ON FUNCTION nudge.execute_batch(integer, timestamptz, boolean) IS
     'nudge.execute_pending as a part of nudge.run: leaves the record of the run to it, and warns of a backlog if told to';

@@ -5,10 +5,9 @@
  *
  * Locking: RowExclusiveLock on the table.  A user's row is that user's lock: who
  * holds it decides what the user's caps allow.  Nobody ever waits for one here:
- * a row that is taken is reported as busy, and a new row is inserted
- * speculatively, which tells of a rival instead of waiting for it.  So executors
- * that hold the rows of many users cannot deadlock, in whatever order they come
- * to them.
+ * a row that is taken is reported as busy, and so is a new row that a rival
+ * inserts at the same time.  So executors that hold the rows of many users cannot
+ * deadlock, in whatever order they come to them.
  *
  * Under READ COMMITTED the latest version of a row is locked and read.  Under
  * the other levels a row that has changed since the snapshot is reported as
@@ -29,7 +28,6 @@
 #include "executor/executor.h"
 #include "nodes/makefuncs.h"
 #include "relations.h"
-#include "storage/lmgr.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -149,20 +147,30 @@ usage_store_lock(UsageStore *store, Datum user_id, UsageRow *row)
 	ExecClearTuple(slot);
 }
 
+/*
+ * Inserts a user's first row, without waiting for a rival who does the same: the
+ * index then only reports a conflict, and our row goes again.
+ */
 static bool
 insert_row(UsageStore *store, TupleTableSlot *slot)
 {
-	TransactionId xid = GetCurrentTransactionId();
-	uint32		token = SpeculativeInsertionLockAcquire(xid);
+	TM_FailureData failure;
 	bool		conflict = false;
 
-	table_tuple_insert_speculative(store->relation, slot,
-								   GetCurrentCommandId(true), 0, NULL, token);
+	table_tuple_insert(store->relation, slot, GetCurrentCommandId(true), 0,
+					   NULL);
 	list_free(ExecInsertIndexTuples(store->target, slot, store->estate, false,
 									true, &conflict, NIL));
-	table_tuple_complete_speculative(store->relation, slot, token, !conflict);
-	SpeculativeInsertionLockRelease(xid);
-	return !conflict;
+	if (!conflict)
+		return true;
+
+	/* A command cannot delete what it has inserted itself. */
+	CommandCounterIncrement();
+	if (table_tuple_delete(store->relation, &slot->tts_tid,
+						   GetCurrentCommandId(true), store->snapshot,
+						   InvalidSnapshot, true, &failure, false) != TM_Ok)
+		elog(ERROR, "could not delete a new row of nudge.cap_usage");
+	return false;
 }
 
 static void
