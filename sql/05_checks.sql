@@ -82,6 +82,79 @@ CREATE TRIGGER check_frequency_cap BEFORE INSERT OR UPDATE ON nudge.frequency_ca
 COMMENT ON TRIGGER check_frequency_cap ON nudge.frequency_caps IS
     'Refuses caps below 1 and unknown channels';
 
+-- References: what foreign keys do, but for rows out of a dump, which pg_restore
+-- brings in any order.
+
+CREATE FUNCTION nudge.check_reference() RETURNS trigger
+LANGUAGE C AS 'MODULE_PATHNAME', 'nudge_check_reference';
+COMMENT ON FUNCTION nudge.check_reference() IS
+    'Trigger function of tables that refer to another one: that row must exist, and stays; arguments: column, other table, its column, noun for messages';
+
+CREATE FUNCTION nudge.keep_reference() RETURNS trigger
+LANGUAGE C AS 'MODULE_PATHNAME', 'nudge_keep_reference';
+COMMENT ON FUNCTION nudge.keep_reference() IS
+    'Trigger function of tables that others refer to: references follow a new key; they cascade or keep a row from being removed; arguments: column, other table, its column, cascade or restrict, noun for messages';
+
+CREATE CONSTRAINT TRIGGER rule_exists AFTER INSERT OR UPDATE OF rule_id ON nudge.conditions FROM nudge.rules
+    FOR EACH ROW EXECUTE FUNCTION nudge.check_reference('rule_id', 'rules', 'rule_id', 'rule');
+COMMENT ON TRIGGER rule_exists ON nudge.conditions IS 'Refuses a condition of a rule that does not exist';
+
+CREATE TRIGGER keep_conditions AFTER DELETE OR UPDATE OF rule_id ON nudge.rules
+    FOR EACH ROW EXECUTE FUNCTION nudge.keep_reference('rule_id', 'conditions', 'rule_id', 'cascade', 'rule');
+COMMENT ON TRIGGER keep_conditions ON nudge.rules IS 'The conditions of a rule go with it and follow its new key';
+
+CREATE TRIGGER keep_conditions_truncate AFTER TRUNCATE ON nudge.rules
+    FOR EACH STATEMENT EXECUTE FUNCTION nudge.keep_reference('rule_id', 'conditions', 'rule_id', 'cascade', 'rule');
+COMMENT ON TRIGGER keep_conditions_truncate ON nudge.rules IS 'The conditions of a rule go with it and follow its new key';
+
+CREATE CONSTRAINT TRIGGER rule_exists AFTER INSERT OR UPDATE OF rule_id ON nudge.frequency_caps FROM nudge.rules
+    FOR EACH ROW EXECUTE FUNCTION nudge.check_reference('rule_id', 'rules', 'rule_id', 'rule');
+COMMENT ON TRIGGER rule_exists ON nudge.frequency_caps IS 'Refuses a frequency cap of a rule that does not exist';
+
+CREATE TRIGGER keep_frequency_caps AFTER DELETE OR UPDATE OF rule_id ON nudge.rules
+    FOR EACH ROW EXECUTE FUNCTION nudge.keep_reference('rule_id', 'frequency_caps', 'rule_id', 'cascade', 'rule');
+COMMENT ON TRIGGER keep_frequency_caps ON nudge.rules IS 'The frequency caps of a rule go with it and follow its new key';
+
+CREATE TRIGGER keep_frequency_caps_truncate AFTER TRUNCATE ON nudge.rules
+    FOR EACH STATEMENT EXECUTE FUNCTION nudge.keep_reference('rule_id', 'frequency_caps', 'rule_id', 'cascade', 'rule');
+COMMENT ON TRIGGER keep_frequency_caps_truncate ON nudge.rules IS 'The frequency caps of a rule go with it and follow its new key';
+
+CREATE CONSTRAINT TRIGGER template_exists AFTER INSERT OR UPDATE OF template_id ON nudge.rules FROM nudge.template_ids
+    FOR EACH ROW EXECUTE FUNCTION nudge.check_reference('template_id', 'template_ids', 'template_id', 'template');
+COMMENT ON TRIGGER template_exists ON nudge.rules IS 'Refuses a rule of a template that does not exist';
+
+CREATE TRIGGER keep_rules AFTER DELETE OR UPDATE OF template_id ON nudge.template_ids
+    FOR EACH ROW EXECUTE FUNCTION nudge.keep_reference('template_id', 'rules', 'template_id', 'restrict', 'template');
+COMMENT ON TRIGGER keep_rules ON nudge.template_ids IS 'Refuses to remove an id that rules use; these follow a new id';
+
+CREATE TRIGGER keep_rules_truncate AFTER TRUNCATE ON nudge.template_ids
+    FOR EACH STATEMENT EXECUTE FUNCTION nudge.keep_reference('template_id', 'rules', 'template_id', 'restrict', 'template');
+COMMENT ON TRIGGER keep_rules_truncate ON nudge.template_ids IS 'Refuses to remove an id that rules use; these follow a new id';
+
+CREATE CONSTRAINT TRIGGER template_exists AFTER INSERT OR UPDATE OF template_id ON nudge.templates FROM nudge.template_ids
+    FOR EACH ROW EXECUTE FUNCTION nudge.check_reference('template_id', 'template_ids', 'template_id', 'template');
+COMMENT ON TRIGGER template_exists ON nudge.templates IS 'Refuses a template of a template that does not exist';
+
+CREATE TRIGGER keep_templates AFTER DELETE OR UPDATE OF template_id ON nudge.template_ids
+    FOR EACH ROW EXECUTE FUNCTION nudge.keep_reference('template_id', 'templates', 'template_id', 'restrict', 'template');
+COMMENT ON TRIGGER keep_templates ON nudge.template_ids IS 'Refuses to remove an id that templates use; these follow a new id';
+
+CREATE TRIGGER keep_templates_truncate AFTER TRUNCATE ON nudge.template_ids
+    FOR EACH STATEMENT EXECUTE FUNCTION nudge.keep_reference('template_id', 'templates', 'template_id', 'restrict', 'template');
+COMMENT ON TRIGGER keep_templates_truncate ON nudge.template_ids IS 'Refuses to remove an id that templates use; these follow a new id';
+
+CREATE CONSTRAINT TRIGGER segment_exists AFTER INSERT OR UPDATE OF segment ON nudge.segment_members FROM nudge.segments
+    FOR EACH ROW EXECUTE FUNCTION nudge.check_reference('segment', 'segments', 'name', 'segment');
+COMMENT ON TRIGGER segment_exists ON nudge.segment_members IS 'Refuses a segment member of a segment that does not exist';
+
+CREATE TRIGGER keep_segment_members AFTER DELETE OR UPDATE OF name ON nudge.segments
+    FOR EACH ROW EXECUTE FUNCTION nudge.keep_reference('name', 'segment_members', 'segment', 'cascade', 'segment');
+COMMENT ON TRIGGER keep_segment_members ON nudge.segments IS 'The segment members of a segment go with it and follow its new key';
+
+CREATE TRIGGER keep_segment_members_truncate AFTER TRUNCATE ON nudge.segments
+    FOR EACH STATEMENT EXECUTE FUNCTION nudge.keep_reference('name', 'segment_members', 'segment', 'cascade', 'segment');
+COMMENT ON TRIGGER keep_segment_members_truncate ON nudge.segments IS 'The segment members of a segment go with it and follow its new key';
+
 -- A rule that can never fire is no error, but surely not what was meant.
 
 CREATE FUNCTION nudge.warn_never_fires() RETURNS trigger
