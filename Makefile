@@ -44,7 +44,7 @@ pg_nudge--$(EXTVERSION).sql: $(sort $(wildcard sql/[0-9][0-9]_*.sql))
 src/queries.h: $(sort $(wildcard src/queries/*.sql)) src/queries/embed.pl
 	perl src/queries/embed.pl $(filter %.sql,$^) > $@
 
-$(OBJS) $(OBJS:.o=.bc): $(wildcard src/*.h) src/queries.h
+$(OBJS): $(wildcard src/*.h) src/queries.h
 
 .PHONY: provecheck
 provecheck:

@@ -3,8 +3,8 @@
  * segment_triggers.c
  *	  Keeps the segments that rules name in step with nudge.segments.
  *
- * rules.segments is an array; this is the half of a reference that stands on the
- * other table (reference_triggers.c tells of references that are no arrays).  A rule that is being written locks
+ * rules.segments is an array, which no foreign key can be put on; this is the
+ * half of one that stands on the other table.  A rule that is being written locks
  * its segments (rule_checks.c), so that whoever removes one waits for it, and
  * then looks with a snapshot that is as new as can be.
  *

@@ -4,8 +4,8 @@
  *	  Triggers on templates: their syntax, and nudge.template_ids.
  *
  * An id is in nudge.template_ids as long as a template has a row in any channel.
- * Whoever writes a row locks its id against removal (FOR KEY SHARE), and whoever
- * removes one takes the id alone (FOR UPDATE), so that of two sessions,
+ * Whoever writes a row locks its id as a foreign key would (FOR KEY SHARE), and
+ * whoever removes one takes the id alone (FOR UPDATE), so that of two sessions,
  * one adding a channel while the other removes the last, each sees what the other
  * did.
  *
@@ -131,8 +131,8 @@ nudge_check_template_row(PG_FUNCTION_ARGS)
 		return PointerGetDatum(row);	/* a NOT NULL constraint refuses it */
 	if (!restoring())
 		check_syntax(trigger, row, template_id);
-	if (!restoring() && row_column_changes(trigger, "template_id"))
-		add_id(template_id);		/* a dump brings the ids along */
+	if (row_column_changes(trigger, "template_id"))
+		add_id(template_id);
 	return PointerGetDatum(row_touched(trigger, row));
 }
 

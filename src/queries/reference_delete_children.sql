@@ -1,2 +1,0 @@
-DELETE FROM ONLY nudge.{child}
-WHERE {child_column} OPERATOR(pg_catalog.=) $1

@@ -1,5 +1,0 @@
--- After TRUNCATE
-DELETE FROM ONLY nudge.{child} c
-WHERE c.{child_column} IS NOT NULL
-    AND NOT EXISTS (SELECT FROM ONLY nudge.{parent} p
-                    WHERE p.{parent_column} OPERATOR(pg_catalog.=) c.{child_column})
