@@ -50,7 +50,7 @@ BEGIN
                   HINT = 'Only triggers whose status is dead in nudge.pending can be requeued.';
     END IF;
     RAISE EXCEPTION 'pending trigger % does not exist', coalesce(requeue.pending_id::text, 'NULL')
-        USING ERRCODE = 'no_data',
+        USING ERRCODE = '02000',
               DETAIL = 'It has been executed or skipped, or there never was one of this id.',
               HINT = 'Dead triggers are those of status dead in nudge.pending.';
 END

@@ -129,8 +129,6 @@ SELECT is_empty(
 --
 CREATE SCHEMA trap;
 GRANT USAGE, CREATE ON SCHEMA trap TO PUBLIC;
-CREATE TABLE trap.sprung (what text);
-GRANT ALL ON trap.sprung TO PUBLIC;
 CREATE FUNCTION trap.spring(what text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'trap sprung: % as %', what, current_user USING ERRCODE = 'XX000';
@@ -208,9 +206,7 @@ SELECT is(as_role('t_app', s), '42501', 'app: ' || s) FROM unnest(ARRAY[
     $$SELECT nudge.claim('x')$$,
     $$SELECT nudge.execute_pending()$$,
     $$SELECT nudge.maintain()$$,
-    $$SELECT nudge.grant_access('t_app', 'mailer')$$,
-    $$SELECT nudge.append('x')$$]) AS s
-WHERE s NOT LIKE '%append%';
+    $$SELECT nudge.grant_access('t_app', 'mailer')$$]) AS s;
 
 -- marketer
 SELECT is(as_role('t_marketer', $$INSERT INTO nudge.templates (template_id, subject, body_text) VALUES ('t_priv', 'Hi', 'Hello')$$), '', 'marketer writes a template');
@@ -290,10 +286,9 @@ SELECT is(as_role('t_analyst', s), '42501', 'analyst: ' || s) FROM unnest(ARRAY[
     $$SELECT * FROM nudge.actions$$,
     $$SELECT nudge.setting('x'), nudge.claim('x')$$]) AS s;
 
-SELECT is_empty('TABLE trap.sprung', 'no trap was sprung');
 SELECT is_empty('SELECT user_id FROM trap.messages UNION ALL SELECT user_id FROM trap.message_queue UNION ALL SELECT user_id FROM trap.pending
                  UNION ALL SELECT user_id FROM trap.events UNION ALL SELECT user_id FROM trap.actions UNION ALL SELECT user_id FROM trap.users',
-                'and nothing went into a table of the same name');
+                'nothing went into a table of the same name');
 
 --
 -- Granting and revoking
