@@ -160,21 +160,26 @@ BEGIN
     SELECT s.run_id, s.stop_at INTO run_id, stop_at FROM nudge.run_start(duration, poll) AS s;
     COMMIT;
     LOOP
+        -- Whatever the default is: what the executor reads must never make a
+        -- SERIALIZABLE transaction of the application fail.
+        SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
         SELECT s.* INTO step FROM nudge.run_step(poll, stop_at, warn) AS s;
         warn := false;
         executed := executed OPERATOR(pg_catalog.+) step.executed;
         failed := failed OPERATOR(pg_catalog.+) step.failed;
         skipped := skipped OPERATOR(pg_catalog.+) step.skipped;
         deferred := deferred OPERATOR(pg_catalog.+) step.deferred;
-        -- Nothing may be evaluated between COMMIT and CALL: it would take a
-        -- snapshot that is then held all through the sleep.
-        IF step.pause IS NULL THEN
+        -- Nothing may be evaluated between COMMIT and CALL, or between COMMIT and
+        -- SET TRANSACTION: it would take a snapshot.
+        IF step.is_over THEN
+            EXIT;
+        ELSIF step.pause IS NULL THEN
             COMMIT;
         ELSE
             COMMIT;
             CALL nudge.doze(step.pause);
+            COMMIT;
         END IF;
-        EXIT WHEN step.is_over;
     END LOOP;
     PERFORM nudge.run_finish(run_id, executed, failed, skipped, deferred);
     COMMIT;

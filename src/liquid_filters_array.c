@@ -310,7 +310,7 @@ filter_uniq(LiquidState *st, LiquidValue in, const LiquidArgs *args)
 	bool	   *repeated;
 	int			n = 0;
 
-	if (array->n > 0 && liquid_arg(args, 0).kind != LIQUID_NIL)
+	if (array->n > 1 && liquid_arg(args, 0).kind != LIQUID_NIL)
 		keys = liquid_properties(st, array, args->v[0]);
 	if (keys == NULL)
 		return liquid_nil();

@@ -678,6 +678,8 @@ near_length(LiquidSpan near)
 
 	if (newline != NULL)
 		len = newline - near.s;
+	while (len > 0 && liquid_is_space(near.s[len - 1]))
+		len--;
 	return pg_mbcliplen(near.s, len, NEAR_LENGTH);
 }
 

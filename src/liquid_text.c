@@ -338,17 +338,25 @@ liquid_make_safe(LiquidState *st, LiquidValue v)
 	return liquid_built_string(st, &buf, LIQUID_ESCAPED);
 }
 
+/* Is it markup: of the template, or made safe? */
+static bool
+is_markup(LiquidValue v)
+{
+	return (v.flags & LIQUID_TAINTED) == 0 &&
+		((v.flags & LIQUID_ESCAPED) != 0 ||
+		 memchr(v.u.s, '<', v.len) != NULL);
+}
+
 /*
- * Before two strings become one: where one is markup of the template, and the
- * other is text of the context, that text is made safe now, so that the
- * markup survives.
+ * Before two strings become one: where one is markup, and the other is text
+ * of the context, that text is made safe now, so that the markup survives.
  */
 void
 liquid_blend(LiquidState *st, LiquidValue *a, LiquidValue *b)
 {
-	if ((a->flags & LIQUID_TAINTED) == 0 && memchr(a->u.s, '<', a->len))
+	if (is_markup(*a))
 		*b = liquid_make_safe(st, *b);
-	else if ((b->flags & LIQUID_TAINTED) == 0 && memchr(b->u.s, '<', b->len))
+	else if (is_markup(*b))
 		*a = liquid_make_safe(st, *a);
 }
 
