@@ -37,7 +37,7 @@ FROM unnest('{rules,conditions,frequency_caps,templates,segments,segment_members
 CREATE TEMP TABLE callable (access text, routine text);
 INSERT INTO callable VALUES
     ('app', 'register_action'),
-    ('marketer', 'create_rule'), ('marketer', 'evaluate'), ('marketer', 'explain'), ('marketer', 'render_template'),
+    ('marketer', 'create_rule'), ('marketer', 'evaluate'), ('marketer', 'explain'), ('marketer', 'rule_document'), ('marketer', 'render_template'),
     ('marketer', 'setting'),
     ('mailer', 'claim'), ('mailer', 'ack'), ('mailer', 'nack'), ('mailer', 'record_event'),
     ('executor', 'execute_pending'), ('executor', 'run'), ('executor', 'requeue'), ('executor', 'maintain'),
