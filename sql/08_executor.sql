@@ -143,7 +143,7 @@ COMMENT ON FUNCTION nudge.run_finish(bigint, bigint, bigint, bigint, bigint) IS
 CREATE PROCEDURE nudge.doze(milliseconds integer)
 LANGUAGE c AS 'MODULE_PATHNAME', 'nudge_doze';
 COMMENT ON PROCEDURE nudge.doze(integer) IS
-    'Sleeps without holding a snapshot';
+    'Commits, and sleeps without holding a snapshot';
 
 CREATE PROCEDURE nudge.run(duration interval DEFAULT '50 s', poll interval DEFAULT '1 s')
 LANGUAGE plpgsql AS $$
@@ -161,7 +161,8 @@ BEGIN
     COMMIT;
     LOOP
         -- Whatever the default is: what the executor reads must never make a
-        -- SERIALIZABLE transaction of the application fail.
+        -- SERIALIZABLE transaction of the application fail.  This works at the
+        -- very start of a transaction only, hence the second COMMIT below.
         SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
         SELECT s.* INTO step FROM nudge.run_step(poll, stop_at, warn) AS s;
         warn := false;
@@ -169,14 +170,11 @@ BEGIN
         failed := failed OPERATOR(pg_catalog.+) step.failed;
         skipped := skipped OPERATOR(pg_catalog.+) step.skipped;
         deferred := deferred OPERATOR(pg_catalog.+) step.deferred;
-        -- Nothing may be evaluated between COMMIT and CALL, or between COMMIT and
-        -- SET TRANSACTION: it would take a snapshot.
         IF step.is_over THEN
             EXIT;
         ELSIF step.pause IS NULL THEN
             COMMIT;
         ELSE
-            COMMIT;
             CALL nudge.doze(step.pause);
             COMMIT;
         END IF;

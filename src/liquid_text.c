@@ -19,6 +19,36 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
+/* Writes mantissa / 10 ^ scale; returns the length. */
+static int
+format_decimal(int64 mantissa, int scale, bool negative, char *buf)
+{
+	char		digits[MAXINT8LEN + 1];
+	int			n = pg_lltoa(mantissa < 0 ? -mantissa : mantissa, digits);
+	char	   *out = buf;
+
+	if (negative)
+		*out++ = '-';
+	for (int i = n; i <= scale; i++)
+	{
+		*out++ = '0';
+		if (i == n)
+			*out++ = '.';
+	}
+	for (int i = 0; i < n; i++)
+	{
+		if (i > 0 && i == n - scale)
+			*out++ = '.';
+		*out++ = digits[i];
+	}
+	if (scale == 0)
+	{
+		*out++ = '.';
+		*out++ = '0';
+	}
+	return out - buf;
+}
+
 /*
  * Writes a decimal as Ruby does: 19.99, 1.0, 1.0e+16, 1.0e-05.  Returns the
  * length; buf must hold LIQUID_FLOAT_LENGTH bytes.
@@ -33,7 +63,12 @@ liquid_format_float(double f, char *buf)
 	bool		seen_point = false;
 	const char *s = shortest;
 	char	   *out = buf;
+	int64		mantissa;
+	int			scale;
 
+	if ((f == 0.0 || fabs(f) >= 0.0001) &&
+		liquid_short_decimal(f, &mantissa, &scale))
+		return format_decimal(mantissa, scale, signbit(f), buf);
 	if (isnan(f))
 		return strlcpy(buf, "NaN", LIQUID_FLOAT_LENGTH);
 	if (isinf(f))
