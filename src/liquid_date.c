@@ -164,9 +164,25 @@ read_iso(LiquidState *st, const char *s, LiquidTime *time)
 		finish(st, &tm, fsec, has_offset ? &offset : NULL, time);
 }
 
+/*
+ * Would PostgreSQL's parser take a field for a time zone that does not exist?
+ * This is the one error that it raises itself.
+ */
+static bool
+has_unknown_zone(char **fields, int *types, int n)
+{
+	for (int i = 1; i < n; i++)
+	{
+		if (types[i] == DTK_DATE && !isdigit((unsigned char) *fields[i]) &&
+			pg_tzset(fields[i]) == NULL)
+			return true;
+	}
+	return false;
+}
+
 /* Words that PostgreSQL's parser knows and Liquid does not */
 static bool
-has_special_word(char **fields, int *types, int n)
+has_special_word(char **fields, int n)
 {
 	static const char *const words[] = {
 		"now", "today", "tomorrow", "yesterday", "epoch", "infinity",
@@ -196,7 +212,8 @@ decode(const char *s, struct pg_tm *tm, fsec_t *fsec, int *tz)
 
 	return ParseDateTime(s, work, sizeof(work), fields, types, MAXDATEFIELDS,
 						 &n) == 0 &&
-		!has_special_word(fields, types, n) &&
+		!has_special_word(fields, n) &&
+		!has_unknown_zone(fields, types, n) &&
 		DecodeDateTime(fields, types, n, &kind, tm, fsec, tz) == 0 &&
 		kind == DTK_DATE;
 }
