@@ -82,6 +82,15 @@ property_of(LiquidValue item, LiquidValue name, LiquidValue *v)
 	}
 }
 
+/* Is it of a type that has properties, if perhaps not every one? */
+bool
+liquid_has_properties(LiquidValue item)
+{
+	LiquidValue v;
+
+	return property_of(item, liquid_nil(), &v) != HAS_NO_PROPERTIES;
+}
+
 static void
 fail_property(LiquidState *st, LiquidValue name)
 {

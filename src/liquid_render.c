@@ -119,6 +119,10 @@ liquid_render_block(LiquidState *st, const LiquidBlock *block)
 			break;
 		if (st->interrupt != LIQUID_GO_ON)
 			break;
+		if (++st->ticks >= LIQUID_TICKS)
+			liquid_look_at_clock(st);
+		if (st->failed)
+			break;
 	}
 	liquid_leave(st);
 }
