@@ -21,6 +21,15 @@
 /* Longer text is no date. */
 #define MAX_DATE_LENGTH 80
 
+/* UTC, or where its file is missing, the zone that needs none */
+static pg_tz *
+utc(void)
+{
+	pg_tz	   *zone = pg_tzset("UTC");
+
+	return zone != NULL ? zone : pg_tzset("GMT");
+}
+
 /* The rendering's time zone */
 pg_tz *
 liquid_zone(LiquidState *st)
@@ -37,7 +46,7 @@ liquid_zone(LiquidState *st)
 	}
 	st->zone = pg_tzset(name);
 	if (st->zone == NULL)
-		st->zone = pg_tzset("UTC");
+		st->zone = utc();
 	return st->zone;
 }
 
@@ -64,7 +73,7 @@ finish(LiquidState *st, struct pg_tm *tm, fsec_t fsec, const int *offset,
 							   &time->at);
 	if (!st->zone_is_set)
 	{
-		time->zone = *offset == 0 ? pg_tzset("UTC") :
+		time->zone = *offset == 0 ? utc() :
 			pg_tzset_offset(*offset);
 		time->has_offset = *offset != 0;
 	}
@@ -245,6 +254,18 @@ read_text(LiquidState *st, const char *s, LiquidTime *time)
 	return found && finish(st, &tm, fsec, has_offset ? &tz : NULL, time);
 }
 
+/* Could it be a date at all?  PostgreSQL's parser skips odd characters. */
+static bool
+has_odd_characters(const char *s)
+{
+	for (; *s != '\0'; s++)
+	{
+		if (!isalnum((unsigned char) *s) && strchr(" :/-.,+'_", *s) == NULL)
+			return true;
+	}
+	return false;
+}
+
 /* "3pm" to "3:00pm", which PostgreSQL's parser insists on */
 static void
 complete_hour(const char *s, char *result)
@@ -359,6 +380,8 @@ time_from_text(LiquidState *st, LiquidValue v, LiquidTime *time)
 		return time_from_seconds(st, liquid_leading_integer(v), time);
 	if (read_iso(st, text, time))
 		return true;
+	if (has_odd_characters(text))
+		return false;
 	complete_hour(text, with_hour);
 	return read_text(st, with_hour, time) ||
 		read_incomplete(st, with_hour, time);

@@ -306,21 +306,21 @@ GetCurrentTransactionStartTimestamp(void)
 	return 0;
 }
 
-/* Time zones have only the names that their files have. */
+/* Folders, for the names of time zones */
 DIR *
 AllocateDir(const char *dirname)
 {
-	return NULL;
+	return opendir(dirname);
 }
 
 struct dirent *
 ReadDirExtended(DIR *dir, const char *dirname, int elevel)
 {
-	return NULL;
+	return dir == NULL ? NULL : readdir(dir);
 }
 
 int
 FreeDir(DIR *dir)
 {
-	return 0;
+	return dir == NULL ? 0 : closedir(dir);
 }
