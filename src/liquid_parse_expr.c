@@ -17,6 +17,7 @@ liquid_fail_token(LiquidParser *p, const LiquidLexer *lex,
 				  const char *expected)
 {
 	LiquidSpan	near = liquid_span(lex->token.s, lex->token.s + lex->token.len);
+	int			shown = liquid_shown_length(near.s, lex->token.len);
 
 	if (lex->token.kind == LIQUID_TOKEN_END)
 	{
@@ -28,10 +29,10 @@ liquid_fail_token(LiquidParser *p, const LiquidLexer *lex,
 		liquid_parse_fail(p, near, "unterminated string");
 	else if (lex->token.kind == LIQUID_TOKEN_BAD)
 		liquid_parse_fail(p, near, "unexpected character \"%.*s\"",
-						  lex->token.len, near.s);
+						  shown, near.s);
 	else
 		liquid_parse_fail(p, near, "expected %s but found \"%.*s\"", expected,
-						  lex->token.len, near.s);
+						  shown, near.s);
 	return false;
 }
 

@@ -189,7 +189,7 @@ append_quoted(StringInfo buf, const char *s, int len)
 				 s[1] != '\0')
 			appendStringInfoString(buf, "\\#");
 		else if ((unsigned char) *s < ' ' || *s == 0x7F)
-			appendStringInfo(buf, "\\x%02X", (unsigned char) *s);
+			appendStringInfo(buf, "\\u%04X", (unsigned char) *s);
 		else
 			appendStringInfoChar(buf, *s);
 	}

@@ -268,7 +268,7 @@ read_cap(Reader *reader, const char *path, const JsonbValue *value)
 		return 0;
 	number = json_double(value);
 	if (number > PG_INT32_MAX)
-		fault_add(reader->faults, ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE, path,
+		fault_add(reader->faults, ERRCODE_INVALID_PARAMETER_VALUE, path,
 				  "Leave it out where there is no cap.", "%s is out of range",
 				  path);
 	else if (number > 0 && number != floor(number))

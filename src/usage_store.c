@@ -28,6 +28,7 @@
 #include "executor/executor.h"
 #include "nodes/makefuncs.h"
 #include "relations.h"
+#include "storage/lmgr.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -148,29 +149,25 @@ usage_store_lock(UsageStore *store, Datum user_id, UsageRow *row)
 }
 
 /*
- * Inserts a user's first row, without waiting for a rival who does the same: the
- * index then only reports a conflict, and our row goes again.
+ * Inserts a user's first row, speculatively: where a rival does the same, or has
+ * done it, the index reports a conflict instead of waiting, and our row is taken
+ * back as if it had never been.  (An ordinary row that we deleted again would
+ * make others wait for the end of our transaction.)
  */
 static bool
 insert_row(UsageStore *store, TupleTableSlot *slot)
 {
-	TM_FailureData failure;
+	TransactionId xid = GetCurrentTransactionId();
+	uint32		token = SpeculativeInsertionLockAcquire(xid);
 	bool		conflict = false;
 
-	table_tuple_insert(store->relation, slot, GetCurrentCommandId(true), 0,
-					   NULL);
+	table_tuple_insert_speculative(store->relation, slot,
+								   GetCurrentCommandId(true), 0, NULL, token);
 	list_free(ExecInsertIndexTuples(store->target, slot, store->estate, false,
 									true, &conflict, NIL));
-	if (!conflict)
-		return true;
-
-	/* A command cannot delete what it has inserted itself. */
-	CommandCounterIncrement();
-	if (table_tuple_delete(store->relation, &slot->tts_tid,
-						   GetCurrentCommandId(true), store->snapshot,
-						   InvalidSnapshot, true, &failure, false) != TM_Ok)
-		elog(ERROR, "could not delete a new row of nudge.cap_usage");
-	return false;
+	table_tuple_complete_speculative(store->relation, slot, token, !conflict);
+	SpeculativeInsertionLockRelease(xid);
+	return !conflict;
 }
 
 static void
