@@ -386,6 +386,24 @@ pending_document(const DueTrigger *due, AttrNumber attnum)
 	return DatumGetJsonbP(due->values[attnum - 1]);
 }
 
+/*
+ * What templates see of a rule.  Many triggers of a batch are of one rule, so the
+ * last one is kept.
+ */
+static Jsonb *
+rule_object(Batch *batch, const Rule *rule)
+{
+	if (batch->last_rule != rule)
+	{
+		MemoryContext old = MemoryContextSwitchTo(batch->context);
+
+		batch->last_rule_object = message_rule_object(rule);
+		batch->last_rule = rule;
+		MemoryContextSwitchTo(old);
+	}
+	return batch->last_rule_object;
+}
+
 static void
 render(Batch *batch, BatchTrigger *trigger, const char *channel)
 {
@@ -409,6 +427,7 @@ render(Batch *batch, BatchTrigger *trigger, const char *channel)
 	subject.user = &trigger->user->row;
 	subject.action = &action;
 	subject.rule = trigger->rule;
+	subject.rule_object = rule_object(batch, trigger->rule);
 	subject.channel = channel;
 	subject.recipient = trigger->recipient;
 	subject.message_id = trigger->message_id;

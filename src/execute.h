@@ -82,6 +82,10 @@ typedef struct Batch
 	int			ntemplates;
 	MessageTemplate *templates; /* by id and channel */
 	UsageStore *usage;			/* opened at first use */
+
+	/* The last rule that was rendered for, as templates see it */
+	const Rule *last_rule;
+	Jsonb	   *last_rule_object;
 } Batch;
 
 typedef struct ExecuteTotals
