@@ -45,10 +45,12 @@
 typedef struct Execution
 {
 	TimestampTz as_of;
+	MemoryContext context;		/* lives as long as the call */
 	MemoryContext batch_context;
 	MemoryContext row_context;	/* what rendering one message needs */
 	DueQueue   *queue;
 	History    *history;
+	UsageStore *usage;			/* opened at first use */
 	Writer	   *writer;
 	ExecuteTotals *totals;
 } Execution;
@@ -514,8 +516,30 @@ execute_batch(Execution *execution, Batch *batch)
 		/* What was written can be written again. */
 		CommandCounterIncrement();
 	}
-	if (batch->usage != NULL)
-		usage_store_close(batch->usage);
+}
+
+/*
+ * Opens the store of cap counts where it is not open, under the active snapshot.
+ */
+static UsageStore *
+open_usage(Execution *execution)
+{
+	if (execution->usage == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(execution->context);
+
+		execution->usage = usage_store_open();
+		MemoryContextSwitchTo(old);
+	}
+	return execution->usage;
+}
+
+static void
+close_usage(Execution *execution)
+{
+	if (execution->usage != NULL)
+		usage_store_close(execution->usage);
+	execution->usage = NULL;
 }
 
 /*
@@ -536,8 +560,11 @@ next_batch(Execution *execution, int n)
 		CommandCounterIncrement();
 		PushActiveSnapshot(GetTransactionSnapshot());
 		batch.rules = rules_acquire();
+		batch.usage = open_usage(execution);
 		execute_batch(execution, &batch);
 		rules_release(batch.rules);
+		if (usage_store_size(execution->usage) > EXECUTE_MAX_USAGE)
+			close_usage(execution);
 		PopActiveSnapshot();
 	}
 	MemoryContextSwitchTo(old);
@@ -553,6 +580,7 @@ execute_due(int max_rows, TimestampTz as_of, ExecuteTotals *totals)
 	int			left = max_rows;
 
 	execution.as_of = as_of;
+	execution.context = CurrentMemoryContext;
 	execution.totals = totals;
 	execution.batch_context = AllocSetContextCreate(CurrentMemoryContext,
 													"pg_nudge batch of triggers",
@@ -578,6 +606,7 @@ execute_due(int max_rows, TimestampTz as_of, ExecuteTotals *totals)
 			break;
 	}
 
+	close_usage(&execution);
 	writer_close(execution.writer);
 	history_close(execution.history);
 	due_close(execution.queue);
