@@ -82,6 +82,10 @@ extern LiquidTemplate *liquid_parse(const char *source, int len,
  */
 extern const LiquidTemplate *liquid_cached(const char *source, int len);
 
+/* The same without raising: NULL and a message where the text is wrong */
+extern const LiquidTemplate *liquid_cached_or_error(const char *source,
+													int len, char **error);
+
 /*
  * liquid_render.c: appends to "out".  Whatever the status is, "out" may hold
  * what was rendered before the end.

@@ -49,6 +49,9 @@ decimal_from_double(double f)
 	Decimal		d = {0, 0};
 	bool		after_point = false;
 
+	if (liquid_short_decimal(f, &d.mantissa, &d.scale))
+		return d;
+	d.scale = 0;
 	double_to_shortest_decimal_buf(f, text);
 	if (*s == '-')
 		s++;

@@ -236,3 +236,26 @@ liquid_cached(const char *source, int len)
 		liquid_raise(&parser);
 	return template;
 }
+
+/*
+ * The same, but where the text does not parse, returns NULL and sets *error:
+ * for callers that go on after a bad template.
+ */
+const LiquidTemplate *
+liquid_cached_or_error(const char *source, int len, char **error)
+{
+	LiquidParser parser;
+	const LiquidTemplate *template = liquid_cached_softly(source, len,
+														  &parser);
+	int			line;
+	int			column;
+
+	*error = NULL;
+	if (template == NULL)
+	{
+		liquid_error_position(&parser, &line, &column);
+		*error = psprintf("template line %d, column %d: %s", line, column,
+						  parser.message);
+	}
+	return template;
+}

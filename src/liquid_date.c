@@ -21,6 +21,15 @@
 /* Longer text is no date. */
 #define MAX_DATE_LENGTH 80
 
+/* UTC, or where its file is missing, the zone that needs none */
+static pg_tz *
+utc(void)
+{
+	pg_tz	   *zone = pg_tzset("UTC");
+
+	return zone != NULL ? zone : pg_tzset("GMT");
+}
+
 /* The rendering's time zone */
 pg_tz *
 liquid_zone(LiquidState *st)
@@ -37,7 +46,7 @@ liquid_zone(LiquidState *st)
 	}
 	st->zone = pg_tzset(name);
 	if (st->zone == NULL)
-		st->zone = pg_tzset("UTC");
+		st->zone = utc();
 	return st->zone;
 }
 
@@ -64,7 +73,7 @@ finish(LiquidState *st, struct pg_tm *tm, fsec_t fsec, const int *offset,
 							   &time->at);
 	if (!st->zone_is_set)
 	{
-		time->zone = *offset == 0 ? pg_tzset("UTC") :
+		time->zone = *offset == 0 ? utc() :
 			pg_tzset_offset(*offset);
 		time->has_offset = *offset != 0;
 	}
@@ -164,9 +173,25 @@ read_iso(LiquidState *st, const char *s, LiquidTime *time)
 		finish(st, &tm, fsec, has_offset ? &offset : NULL, time);
 }
 
+/*
+ * Would PostgreSQL's parser take a field for a time zone that does not exist?
+ * This is the one error that it raises itself.
+ */
+static bool
+has_unknown_zone(char **fields, int *types, int n)
+{
+	for (int i = 1; i < n; i++)
+	{
+		if (types[i] == DTK_DATE && !isdigit((unsigned char) *fields[i]) &&
+			pg_tzset(fields[i]) == NULL)
+			return true;
+	}
+	return false;
+}
+
 /* Words that PostgreSQL's parser knows and Liquid does not */
 static bool
-has_special_word(char **fields, int *types, int n)
+has_special_word(char **fields, int n)
 {
 	static const char *const words[] = {
 		"now", "today", "tomorrow", "yesterday", "epoch", "infinity",
@@ -196,7 +221,8 @@ decode(const char *s, struct pg_tm *tm, fsec_t *fsec, int *tz)
 
 	return ParseDateTime(s, work, sizeof(work), fields, types, MAXDATEFIELDS,
 						 &n) == 0 &&
-		!has_special_word(fields, types, n) &&
+		!has_special_word(fields, n) &&
+		!has_unknown_zone(fields, types, n) &&
 		DecodeDateTime(fields, types, n, &kind, tm, fsec, tz) == 0 &&
 		kind == DTK_DATE;
 }
@@ -226,6 +252,18 @@ read_text(LiquidState *st, const char *s, LiquidTime *time)
 	}
 	DateOrder = saved;
 	return found && finish(st, &tm, fsec, has_offset ? &tz : NULL, time);
+}
+
+/* Could it be a date at all?  PostgreSQL's parser skips odd characters. */
+static bool
+has_odd_characters(const char *s)
+{
+	for (; *s != '\0'; s++)
+	{
+		if (!isalnum((unsigned char) *s) && strchr(" :/-.,+'_", *s) == NULL)
+			return true;
+	}
+	return false;
 }
 
 /* "3pm" to "3:00pm", which PostgreSQL's parser insists on */
@@ -342,6 +380,8 @@ time_from_text(LiquidState *st, LiquidValue v, LiquidTime *time)
 		return time_from_seconds(st, liquid_leading_integer(v), time);
 	if (read_iso(st, text, time))
 		return true;
+	if (has_odd_characters(text))
+		return false;
 	complete_hour(text, with_hour);
 	return read_text(st, with_hour, time) ||
 		read_incomplete(st, with_hour, time);

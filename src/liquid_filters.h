@@ -30,6 +30,7 @@ extern void liquid_append_capitalized(StringInfo buf, const char *s, int len);
 extern LiquidArray *liquid_input_items(LiquidState *st, LiquidValue v);
 
 /* liquid_filters_select.c */
+extern bool liquid_has_properties(LiquidValue item);
 extern LiquidArray *liquid_properties(LiquidState *st, LiquidArray *array,
 									  LiquidValue name);
 extern LiquidArray *liquid_map(LiquidState *st, LiquidArray *array,

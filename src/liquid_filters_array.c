@@ -240,6 +240,10 @@ is_naturally_before(LiquidState *st, LiquidValue b, LiquidValue a)
 	return b.len < a.len;
 }
 
+/*
+ * Sorts by the elements or by a property of theirs.  A single element is not
+ * asked for its property, as there is nothing to compare it with.
+ */
 static LiquidValue
 sort(LiquidState *st, LiquidValue in, const LiquidArgs *args, Before before)
 {
@@ -247,7 +251,15 @@ sort(LiquidState *st, LiquidValue in, const LiquidArgs *args, Before before)
 	LiquidArray *keys = array;
 
 	if (array->n > 0 && liquid_arg(args, 0).kind != LIQUID_NIL)
-		keys = liquid_properties(st, array, args->v[0]);
+	{
+		for (int i = 0; i < array->n; i++)
+		{
+			if (!liquid_has_properties(array->items[i]))
+				return liquid_nil();
+		}
+		if (array->n > 1)
+			keys = liquid_properties(st, array, args->v[0]);
+	}
 	return keys == NULL || st->failed ? liquid_nil() :
 		sort_by(st, array, keys, before);
 }
@@ -310,7 +322,7 @@ filter_uniq(LiquidState *st, LiquidValue in, const LiquidArgs *args)
 	bool	   *repeated;
 	int			n = 0;
 
-	if (array->n > 0 && liquid_arg(args, 0).kind != LIQUID_NIL)
+	if (array->n > 1 && liquid_arg(args, 0).kind != LIQUID_NIL)
 		keys = liquid_properties(st, array, args->v[0]);
 	if (keys == NULL)
 		return liquid_nil();

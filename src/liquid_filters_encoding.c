@@ -221,7 +221,7 @@ filter_base64_url_safe_encode(LiquidState *st, LiquidValue in,
 	return encode_base64(st, in, true);
 }
 
-/* A copy of base64 in the usual alphabet, with its padding, or NULL */
+/* A copy of base64 in the usual alphabet, with its padding */
 static char *
 normal_base64(LiquidValue in, bool for_url, int *len)
 {
@@ -232,44 +232,50 @@ normal_base64(LiquidValue in, bool for_url, int *len)
 	if (for_url)
 	{
 		swap_alphabet(text, in.len, false);
-		while (*len % 4 != 0)
+		while (*len % 4 != 0 && in.u.s[in.len - 1] != '=')
 			text[(*len)++] = '=';
 	}
-	for (int i = 0; i < *len; i++)
-	{
-		/* pg_b64_decode forgives white space, Liquid does not */
-		if (liquid_is_space(text[i]))
-			return NULL;
-	}
-	return *len % 4 == 0 ? text : NULL;
+	return text;
+}
+
+/* Is the text just what the decoded bytes encode to? */
+static bool
+encodes_to(const char *bytes, int nbytes, const char *text, int len)
+{
+	int			max = pg_b64_enc_len(nbytes);
+	char	   *again = palloc(max + 1);
+
+	return pg_b64_encode(bytes, nbytes, again, max) == len &&
+		memcmp(again, text, len) == 0;
 }
 
 static LiquidValue
 decode_base64(LiquidState *st, LiquidValue in, bool for_url)
 {
 	char	   *text;
-	char	   *result;
+	char	   *bytes;
+	int			nbytes;
+	int			max;
 	int			len;
 
 	in = liquid_to_string(st, in);
 	if (!liquid_spend(st, in.len))
 		return liquid_nil();
 	text = normal_base64(in, for_url, &len);
-	if (text != NULL)
-	{
-		int			max = pg_b64_dec_len(len);
+	max = pg_b64_dec_len(len);
+	bytes = palloc(max + 1);
+	nbytes = pg_b64_decode(text, len, bytes, max);
 
-		result = palloc(max + 1);
-		len = pg_b64_decode(text, len, result, max);
-	}
-	if (text == NULL || len < 0 || !is_text(result, len))
+	/* PostgreSQL's decoder forgives what Liquid's does not */
+	if (nbytes < 0 || !encodes_to(bytes, nbytes, text, len) ||
+		!is_text(bytes, nbytes))
 	{
 		liquid_fail(st, ERRCODE_INVALID_PARAMETER_VALUE,
 					"invalid base64 provided to %s", for_url ?
 					"base64_url_safe_decode" : "base64_decode");
 		return liquid_nil();
 	}
-	return liquid_string(result, len, decoded(in.flags));
+	return liquid_string(bytes, nbytes, decoded(in.flags));
 }
 
 static LiquidValue

@@ -4,9 +4,9 @@
  *	  Liquid's filters that look at a property of an array's elements.
  *
  * An element may be of any type.  Some types have properties (an object its
- * members, a string its parts, an array its elements by number), some refuse
- * a property of the wrong type, which is an error, and some have none at all,
- * which makes most filters give nil.
+ * members, a string its parts, an array its elements and an integer its bits
+ * by number), some refuse a property of the wrong type, which is an error,
+ * and some have none at all, which makes most filters give nil.
  *
  *-------------------------------------------------------------------------
  */
@@ -75,11 +75,25 @@ property_of(LiquidValue item, LiquidValue name, LiquidValue *v)
 			*v = liquid_at(item, name);
 			return HAS_PROPERTIES;
 		case LIQUID_INT:
+			if (name.kind != LIQUID_INT)
+				return REFUSES_PROPERTY;
+			*v = liquid_int(name.u.i < 0 ? 0 :
+							item.u.i >> Min(name.u.i, 63) & 1);
+			return HAS_PROPERTIES;
 		case LIQUID_BIGINT:
 			return REFUSES_PROPERTY;
 		default:
 			return HAS_NO_PROPERTIES;
 	}
+}
+
+/* Is it of a type that has properties, if perhaps not every one? */
+bool
+liquid_has_properties(LiquidValue item)
+{
+	LiquidValue v;
+
+	return property_of(item, liquid_nil(), &v) != HAS_NO_PROPERTIES;
 }
 
 static void

@@ -32,6 +32,29 @@ static const double powers_of_ten[] = {
 	1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22
 };
 
+/*
+ * The decimal with at most four digits after the point that this double is,
+ * as mantissa / 10 ^ scale; false where it is none.  Up to 15 digits, only one
+ * decimal is nearest to a double, so that this is also its shortest form.
+ */
+bool
+liquid_short_decimal(double f, int64 *mantissa, int *scale)
+{
+	if (!(fabs(f) < 1e11))
+		return false;
+	for (*scale = 0; *scale <= 4; (*scale)++)
+	{
+		double		m = rint(f * powers_of_ten[*scale]);
+
+		if (m / powers_of_ten[*scale] == f)
+		{
+			*mantissa = (int64) m;
+			return true;
+		}
+	}
+	return false;
+}
+
 /* numeric's stored form, taken apart */
 typedef struct Stored
 {

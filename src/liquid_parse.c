@@ -20,6 +20,13 @@
 /* How much of the offending text an error shows, in bytes */
 #define NEAR_LENGTH		60
 
+/* How many bytes of a text an error shows, cutting no character in two */
+int
+liquid_shown_length(const char *s, int len)
+{
+	return pg_mbcliplen(s, len, NEAR_LENGTH);
+}
+
 /* Notes the first error; later ones follow from it. */
 void
 liquid_parse_fail(LiquidParser *p, LiquidSpan near, const char *fmt,...)
@@ -492,7 +499,7 @@ bool
 liquid_never_closed(LiquidParser *p, LiquidSpan tag)
 {
 	liquid_parse_fail(p, tag, "tag \"%.*s\" is never closed",
-					  (int) (tag.end - tag.s), tag.s);
+					  liquid_shown_length(tag.s, tag.end - tag.s), tag.s);
 	return false;
 }
 
@@ -502,21 +509,24 @@ liquid_unexpected_tag(LiquidParser *p, LiquidSpan block)
 {
 	LiquidSpan	name = p->end_name;
 	int			len = name.end - name.s;
+	int			shown = liquid_shown_length(name.s, len);
 
 	if (liquid_span_is(name, "else") || liquid_span_is(name, "elsif") ||
 		liquid_span_is(name, "when") ||
 		(len >= 3 && memcmp(name.s, "end", 3) == 0))
 	{
 		if (block.s == NULL)
-			liquid_parse_fail(p, name, "unexpected tag \"%.*s\"", len, name.s);
+			liquid_parse_fail(p, name, "unexpected tag \"%.*s\"", shown,
+							  name.s);
 		else
 			liquid_parse_fail(p, name,
 							  "unexpected tag \"%.*s\" inside \"%.*s\"",
-							  len, name.s,
+							  shown, name.s,
 							  (int) (block.end - block.s), block.s);
 	}
 	else
-		liquid_parse_fail(p, name, "unknown tag \"%.*s\"", len, name.s);
+		liquid_parse_fail(p, name, "unknown tag \"%.*s\"",
+						  shown, name.s);
 	return false;
 }
 
@@ -551,8 +561,10 @@ end_of_token(LiquidParser *p)
 
 	if (p->end - s >= 2 && s[0] == '{' && s[1] == '%')
 	{
-		const char *end = find_pair(s + 2, p->end, '%', '}');
+		const char *end = p->no_tag_ends ? NULL :
+		find_pair(s + 2, p->end, '%', '}');
 
+		p->no_tag_ends = end == NULL;
 		return end != NULL ? end + 2 : s + 2;
 	}
 	if (p->end - s >= 2 && s[0] == '{' && s[1] == '{')
@@ -678,7 +690,9 @@ near_length(LiquidSpan near)
 
 	if (newline != NULL)
 		len = newline - near.s;
-	return pg_mbcliplen(near.s, len, NEAR_LENGTH);
+	while (len > 0 && liquid_is_space(near.s[len - 1]))
+		len--;
+	return liquid_shown_length(near.s, len);
 }
 
 /*

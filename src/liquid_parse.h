@@ -58,6 +58,7 @@ typedef struct LiquidParser
 	const char *pos;
 	const char *end;
 	bool		by_line;		/* inside {% liquid %} */
+	bool		no_tag_ends;	/* there is no "%}" from here on */
 	bool		trim;			/* the text that follows loses leading space */
 	int			depth;			/* of blocks and expressions */
 	int			max_depth;
@@ -92,6 +93,7 @@ extern bool liquid_lex_is_word(const LiquidLexer *lex, const char *word);
 extern bool liquid_lex_take_word(LiquidLexer *lex, const char *word);
 
 /* liquid_parse.c */
+extern int	liquid_shown_length(const char *s, int len);
 extern void liquid_parse_fail(LiquidParser *p, LiquidSpan near,
 							  const char *fmt,...) pg_attribute_printf(3, 4);
 extern void liquid_parse_fail_nesting(LiquidParser *p, LiquidSpan near);

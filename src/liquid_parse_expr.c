@@ -17,6 +17,7 @@ liquid_fail_token(LiquidParser *p, const LiquidLexer *lex,
 				  const char *expected)
 {
 	LiquidSpan	near = liquid_span(lex->token.s, lex->token.s + lex->token.len);
+	int			shown = liquid_shown_length(near.s, lex->token.len);
 
 	if (lex->token.kind == LIQUID_TOKEN_END)
 	{
@@ -28,10 +29,19 @@ liquid_fail_token(LiquidParser *p, const LiquidLexer *lex,
 		liquid_parse_fail(p, near, "unterminated string");
 	else if (lex->token.kind == LIQUID_TOKEN_BAD)
 		liquid_parse_fail(p, near, "unexpected character \"%.*s\"",
-						  lex->token.len, near.s);
+						  shown, near.s);
 	else
 		liquid_parse_fail(p, near, "expected %s but found \"%.*s\"", expected,
-						  lex->token.len, near.s);
+						  shown, near.s);
+	return false;
+}
+
+static bool
+fail_count(LiquidParser *p, const LiquidLexer *lex, const char *what)
+{
+	liquid_parse_fail(p, liquid_span(lex->token.s,
+									 lex->token.s + lex->token.len),
+					  "%s", what);
 	return false;
 }
 
@@ -108,7 +118,7 @@ parse_steps(LiquidParser *p, LiquidLexer *lex, LiquidExpr *expr)
 	while (liquid_lex_is(lex, '.') || liquid_lex_is(lex, '['))
 	{
 		if (expr->nsteps == MAX_PATH_STEPS)
-			return liquid_fail_token(p, lex, "fewer steps in a path");
+			return fail_count(p, lex, "path has too many steps");
 		LIQUID_GROW(expr->steps, expr->nsteps, max);
 		if (!parse_step(p, lex, &expr->steps[expr->nsteps++]))
 			return false;
@@ -305,7 +315,7 @@ parse_filter(LiquidParser *p, LiquidLexer *lex, LiquidFilterCall *call)
 	while (lex->token.kind != LIQUID_TOKEN_END && !liquid_lex_is(lex, '|'))
 	{
 		if (call->nargs + call->nnamed >= LIQUID_MAX_ARGS)
-			return liquid_fail_token(p, lex, "fewer arguments");
+			return fail_count(p, lex, "filter has too many arguments");
 		if (!parse_argument(p, lex, call, &max_args, &max_named))
 			return false;
 		if (!liquid_lex_take(lex, ','))

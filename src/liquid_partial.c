@@ -159,7 +159,10 @@ liquid_render_partial(LiquidState *st, const LiquidPartial *tag)
 	}
 }
 
-/* Renders an included partial once, or once for each item of an array. */
+/*
+ * Renders an included partial once, or once for each item of an array.  A
+ * break in it ends the loop around the include, not this one.
+ */
 static void
 include_with(LiquidState *st, const LiquidTemplate *template,
 			 LiquidKey variable, LiquidValue v)
@@ -177,8 +180,6 @@ include_with(LiquidState *st, const LiquidTemplate *template,
 		}
 		if (!st->failed)
 			liquid_render_block(st, &template->root);
-		if (st->interrupt != LIQUID_GO_ON)
-			break;
 	}
 }
 

@@ -117,7 +117,11 @@ liquid_render_block(LiquidState *st, const LiquidBlock *block)
 		render_node(st, node);
 		if (st->failed && !recover(st, node))
 			break;
-		if (st->interrupt != LIQUID_GO_ON)
+		if (st->interrupt != LIQUID_GO_ON && node->kind != LIQUID_TEXT_NODE)
+			break;
+		if (++st->ticks >= LIQUID_TICKS)
+			liquid_look_at_clock(st);
+		if (st->failed)
 			break;
 	}
 	liquid_leave(st);

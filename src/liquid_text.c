@@ -19,6 +19,36 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
+/* Writes mantissa / 10 ^ scale; returns the length. */
+static int
+format_decimal(int64 mantissa, int scale, bool negative, char *buf)
+{
+	char		digits[MAXINT8LEN + 1];
+	int			n = pg_lltoa(mantissa < 0 ? -mantissa : mantissa, digits);
+	char	   *out = buf;
+
+	if (negative)
+		*out++ = '-';
+	for (int i = n; i <= scale; i++)
+	{
+		*out++ = '0';
+		if (i == n)
+			*out++ = '.';
+	}
+	for (int i = 0; i < n; i++)
+	{
+		if (i > 0 && i == n - scale)
+			*out++ = '.';
+		*out++ = digits[i];
+	}
+	if (scale == 0)
+	{
+		*out++ = '.';
+		*out++ = '0';
+	}
+	return out - buf;
+}
+
 /*
  * Writes a decimal as Ruby does: 19.99, 1.0, 1.0e+16, 1.0e-05.  Returns the
  * length; buf must hold LIQUID_FLOAT_LENGTH bytes.
@@ -33,7 +63,12 @@ liquid_format_float(double f, char *buf)
 	bool		seen_point = false;
 	const char *s = shortest;
 	char	   *out = buf;
+	int64		mantissa;
+	int			scale;
 
+	if ((f == 0.0 || fabs(f) >= 0.0001) &&
+		liquid_short_decimal(f, &mantissa, &scale))
+		return format_decimal(mantissa, scale, signbit(f), buf);
 	if (isnan(f))
 		return strlcpy(buf, "NaN", LIQUID_FLOAT_LENGTH);
 	if (isinf(f))
@@ -154,7 +189,7 @@ append_quoted(StringInfo buf, const char *s, int len)
 				 s[1] != '\0')
 			appendStringInfoString(buf, "\\#");
 		else if ((unsigned char) *s < ' ' || *s == 0x7F)
-			appendStringInfo(buf, "\\x%02X", (unsigned char) *s);
+			appendStringInfo(buf, "\\u%04X", (unsigned char) *s);
 		else
 			appendStringInfoChar(buf, *s);
 	}
@@ -338,17 +373,25 @@ liquid_make_safe(LiquidState *st, LiquidValue v)
 	return liquid_built_string(st, &buf, LIQUID_ESCAPED);
 }
 
+/* Is it markup: of the template, or made safe? */
+static bool
+is_markup(LiquidValue v)
+{
+	return (v.flags & LIQUID_TAINTED) == 0 &&
+		((v.flags & LIQUID_ESCAPED) != 0 ||
+		 memchr(v.u.s, '<', v.len) != NULL);
+}
+
 /*
- * Before two strings become one: where one is markup of the template, and the
- * other is text of the context, that text is made safe now, so that the
- * markup survives.
+ * Before two strings become one: where one is markup, and the other is text
+ * of the context, that text is made safe now, so that the markup survives.
  */
 void
 liquid_blend(LiquidState *st, LiquidValue *a, LiquidValue *b)
 {
-	if ((a->flags & LIQUID_TAINTED) == 0 && memchr(a->u.s, '<', a->len))
+	if (is_markup(*a))
 		*b = liquid_make_safe(st, *b);
-	else if ((b->flags & LIQUID_TAINTED) == 0 && memchr(b->u.s, '<', b->len))
+	else if (is_markup(*b))
 		*a = liquid_make_safe(st, *a);
 }
 

@@ -334,6 +334,7 @@ extern void liquid_emit(LiquidState *st, const char *s, int len);
 extern void liquid_emit_value(LiquidState *st, LiquidValue v);
 
 /* liquid_number.c */
+extern bool liquid_short_decimal(double f, int64 *mantissa, int *scale);
 extern LiquidValue liquid_from_numeric(Numeric num);
 extern LiquidValue liquid_parse_number(const char *s, int len);
 extern int64 liquid_leading_integer(LiquidValue v);
