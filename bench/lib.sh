@@ -94,7 +94,7 @@ expect() {
 }
 
 setting() {
-    sql "ALTER SYSTEM SET ${1%%=*} = '${1#*=}'"
+    sql -c "LOAD 'pg_nudge'" -c "ALTER SYSTEM SET ${1%%=*} = '${1#*=}'"
     sql "SELECT pg_reload_conf()" >/dev/null
     sleep 0.2               # until the server has read it
 }

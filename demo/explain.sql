@@ -8,6 +8,6 @@ ORDER BY a.action_id
 LIMIT 1 \gset
 
 \echo '   User' :user_id visited :action_data
-SELECT name, outcome, reason, jsonb_pretty(detail) AS detail
+SELECT name, outcome, reason, jsonb_path_query_array(detail, '$.conditions[*] ? (@.score == 0).type') AS failed_conditions
 FROM nudge.explain(:'user_id', :'action_type', :'action_data')
 ORDER BY rule_id;

@@ -6,7 +6,7 @@ CREATE TEMP TABLE batch AS SELECT * FROM nudge.claim('demo mailer', 100);
 -- Here a mailer hands each message to its provider, whose ids it gets back.
 
 SELECT nudge.ack(array_agg(message_id), array_agg(claim_token), array_agg('provider-' || message_id))
-FROM batch HAVING count(*) > 0 \gset sent_
+FROM batch HAVING count(*) > 0 \g /dev/null
 
 -- Later the provider reports what the users did: here one in three opens.
 SELECT nudge.record_event(message_id, 'opened') FROM batch WHERE message_id % 3 = 0 \g /dev/null

@@ -1,6 +1,9 @@
 --
 -- The executor
 --
+-- The settings fix the plans of the queries inside: tables are always entered by
+-- their indexes, whatever the statistics were when a plan was made.
+--
 
 CREATE FUNCTION nudge.execute_pending(
     max_rows integer DEFAULT 1000,
@@ -10,6 +13,7 @@ CREATE FUNCTION nudge.execute_pending(
     OUT skipped bigint,
     OUT deferred bigint)
 LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS 'MODULE_PATHNAME', 'nudge_execute_pending';
 COMMENT ON FUNCTION nudge.execute_pending(integer, timestamptz) IS
     'Executes up to max_rows triggers that are due at as_of: each becomes a message, a skip with its reason, a deferral or a failure';
@@ -23,6 +27,7 @@ CREATE FUNCTION nudge.execute_batch(
     OUT skipped bigint,
     OUT deferred bigint)
 LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS 'MODULE_PATHNAME', 'nudge_execute_batch';
 COMMENT ON FUNCTION nudge.execute_batch(integer, timestamptz, boolean) IS
     'nudge.execute_pending as a part of nudge.run: leaves the record of the run to it, and warns of a backlog if told to';
@@ -45,7 +50,7 @@ BEGIN
                   HINT = 'Only triggers whose status is dead in nudge.pending can be requeued.';
     END IF;
     RAISE EXCEPTION 'pending trigger % does not exist', coalesce(requeue.pending_id::text, 'NULL')
-        USING ERRCODE = 'no_data',
+        USING ERRCODE = '02000',
               DETAIL = 'It has been executed or skipped, or there never was one of this id.',
               HINT = 'Dead triggers are those of status dead in nudge.pending.';
 END
@@ -138,7 +143,7 @@ COMMENT ON FUNCTION nudge.run_finish(bigint, bigint, bigint, bigint, bigint) IS
 CREATE PROCEDURE nudge.doze(milliseconds integer)
 LANGUAGE c AS 'MODULE_PATHNAME', 'nudge_doze';
 COMMENT ON PROCEDURE nudge.doze(integer) IS
-    'Sleeps without holding a snapshot';
+    'Commits, and sleeps without holding a snapshot';
 
 CREATE PROCEDURE nudge.run(duration interval DEFAULT '50 s', poll interval DEFAULT '1 s')
 LANGUAGE plpgsql AS $$
@@ -155,21 +160,24 @@ BEGIN
     SELECT s.run_id, s.stop_at INTO run_id, stop_at FROM nudge.run_start(duration, poll) AS s;
     COMMIT;
     LOOP
+        -- Whatever the default is: what the executor reads must never make a
+        -- SERIALIZABLE transaction of the application fail.  This works at the
+        -- very start of a transaction only, hence the second COMMIT below.
+        SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
         SELECT s.* INTO step FROM nudge.run_step(poll, stop_at, warn) AS s;
         warn := false;
         executed := executed OPERATOR(pg_catalog.+) step.executed;
         failed := failed OPERATOR(pg_catalog.+) step.failed;
         skipped := skipped OPERATOR(pg_catalog.+) step.skipped;
         deferred := deferred OPERATOR(pg_catalog.+) step.deferred;
-        -- Nothing may be evaluated between COMMIT and CALL: it would take a
-        -- snapshot that is then held all through the sleep.
-        IF step.pause IS NULL THEN
+        IF step.is_over THEN
+            EXIT;
+        ELSIF step.pause IS NULL THEN
             COMMIT;
         ELSE
-            COMMIT;
             CALL nudge.doze(step.pause);
+            COMMIT;
         END IF;
-        EXIT WHEN step.is_over;
     END LOOP;
     PERFORM nudge.run_finish(run_id, executed, failed, skipped, deferred);
     COMMIT;

@@ -35,9 +35,10 @@ $$;
 COMMENT ON FUNCTION nudge.job_commands() IS
     'What to run in the database of pg_cron, where that is another one, to schedule the jobs and to remove them';
 
--- Raises 0A000 unless pg_cron is installed in this database.
+-- Raises 0A000 unless pg_cron is installed in this database.  It may look at the
+-- setting cron.database_name, which not everybody may.
 CREATE FUNCTION nudge.require_cron(schedule boolean) RETURNS void
-LANGUAGE plpgsql
+LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE

@@ -39,6 +39,7 @@ INSERT INTO nudge.access_rights (access, kind, object, privileges) VALUES
     ('marketer', 'table', 'events',
      'SELECT (event_id, user_id, event_type, rule_id, pending_id, message_id, action_id, reason, flag, occurred_at, recorded_at)'),
     ('marketer', 'routine', 'create_rule', 'EXECUTE'),
+    ('marketer', 'routine', 'rule_document', 'EXECUTE'),
     ('marketer', 'routine', 'evaluate', 'EXECUTE'),
     ('marketer', 'routine', 'explain', 'EXECUTE'),
     ('marketer', 'routine', 'render_template', 'EXECUTE'),

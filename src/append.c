@@ -26,8 +26,23 @@
 #include "nodes/makefuncs.h"
 #include "utils/rel.h"
 
+/* Rows that a buffered appender keeps back, at most */
+#define BUFFERED_ROWS 500
+#define BUFFERED_BYTES (256 * 1024)
+
+/* Rows of one table or partition, not appended yet */
+typedef struct RowBuffer
+{
+	ResultRelInfo *target;		/* NULL: the buffer is empty */
+	int			nrows;
+	Size		bytes;
+	int			nslots;			/* made for this target so far */
+	TupleTableSlot *slots[BUFFERED_ROWS];
+} RowBuffer;
+
 struct Appender
 {
+	MemoryContext context;
 	Relation	relation;
 	EState	   *estate;
 	ResultRelInfo *target;		/* of relation itself */
@@ -36,6 +51,8 @@ struct Appender
 	/* Partitioned tables only */
 	ModifyTableState *mtstate;
 	PartitionTupleRouting *routing;
+
+	RowBuffer  *buffer;			/* NULL: rows go to the table at once */
 };
 
 Appender *
@@ -45,6 +62,7 @@ appender_open(Oid relid)
 	RangeTblEntry *rte = makeNode(RangeTblEntry);
 	EState	   *estate;
 
+	appender->context = CurrentMemoryContext;
 	appender->relation = table_open(relid, RowExclusiveLock);
 
 	rte->rtekind = RTE_RELATION;
@@ -84,6 +102,86 @@ appender_open(Oid relid)
 }
 
 void
+appender_set_buffered(Appender *appender)
+{
+	appender->buffer = MemoryContextAllocZero(appender->context, sizeof(RowBuffer));
+}
+
+static void
+insert_indexes(Appender *appender, ResultRelInfo *target, TupleTableSlot *slot)
+{
+	if (target->ri_NumIndices > 0)
+		list_free(ExecInsertIndexTuples(target, slot, appender->estate, false,
+										false, NULL, NIL));
+	ResetPerTupleExprContext(appender->estate);
+}
+
+/*
+ * Appends what has been kept back.
+ */
+static void
+flush_buffer(Appender *appender)
+{
+	RowBuffer  *buffer = appender->buffer;
+	ResultRelInfo *target = buffer->target;
+	MemoryContext old;
+
+	if (buffer->nrows == 0)
+		return;
+	old = MemoryContextSwitchTo(GetPerTupleMemoryContext(appender->estate));
+	table_multi_insert(target->ri_RelationDesc, buffer->slots, buffer->nrows,
+					   appender->estate->es_output_cid, 0, NULL);
+	MemoryContextSwitchTo(old);
+	for (int i = 0; i < buffer->nrows; i++)
+	{
+		insert_indexes(appender, target, buffer->slots[i]);
+		ExecClearTuple(buffer->slots[i]);
+	}
+	buffer->nrows = 0;
+	buffer->bytes = 0;
+}
+
+/*
+ * Slots of another partition have another layout.
+ */
+static void
+point_buffer(Appender *appender, ResultRelInfo *target)
+{
+	RowBuffer  *buffer = appender->buffer;
+
+	if (buffer->target == target)
+		return;
+	flush_buffer(appender);
+	for (int i = 0; i < buffer->nslots; i++)
+		ExecDropSingleTupleTableSlot(buffer->slots[i]);
+	buffer->nslots = 0;
+	buffer->target = target;
+}
+
+static void
+keep_row(Appender *appender, ResultRelInfo *target, TupleTableSlot *slot)
+{
+	RowBuffer  *buffer = appender->buffer;
+	TupleTableSlot *kept;
+
+	point_buffer(appender, target);
+	if (buffer->nrows == buffer->nslots)
+	{
+		MemoryContext old = MemoryContextSwitchTo(appender->context);
+
+		buffer->slots[buffer->nslots++] = table_slot_create(target->ri_RelationDesc,
+															NULL);
+		MemoryContextSwitchTo(old);
+	}
+	kept = buffer->slots[buffer->nrows++];
+	ExecCopySlot(kept, slot);
+	kept->tts_tableOid = RelationGetRelid(target->ri_RelationDesc);
+	buffer->bytes += ExecFetchSlotHeapTuple(kept, false, NULL)->t_len;
+	if (buffer->nrows == BUFFERED_ROWS || buffer->bytes >= BUFFERED_BYTES)
+		flush_buffer(appender);
+}
+
+void
 appender_insert(Appender *appender, const Datum *values, const bool *nulls)
 {
 	EState	   *estate = appender->estate;
@@ -108,13 +206,15 @@ appender_insert(Appender *appender, const Datum *values, const bool *nulls)
 										 target->ri_PartitionTupleSlot);
 	}
 
+	if (appender->buffer != NULL)
+	{
+		keep_row(appender, target, slot);
+		return;
+	}
 	slot->tts_tableOid = RelationGetRelid(target->ri_RelationDesc);
 	table_tuple_insert(target->ri_RelationDesc, slot, estate->es_output_cid,
 					   0, NULL);
-	if (target->ri_NumIndices > 0)
-		list_free(ExecInsertIndexTuples(target, slot, estate, false, false,
-										NULL, NIL));
-	ResetPerTupleExprContext(estate);
+	insert_indexes(appender, target, slot);
 }
 
 void
@@ -122,6 +222,11 @@ appender_close(Appender *appender)
 {
 	EState	   *estate = appender->estate;
 
+	if (appender->buffer != NULL)
+	{
+		point_buffer(appender, NULL);
+		pfree(appender->buffer);
+	}
 	if (appender->routing != NULL)
 		ExecCleanupTupleRouting(appender->mtstate, appender->routing);
 	else

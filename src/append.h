@@ -19,6 +19,12 @@ typedef struct Appender Appender;
 /* Opens a plain or partitioned table (RowExclusiveLock) in the current context. */
 extern Appender *appender_open(Oid relid);
 
+/*
+ * Keeps rows back and appends many at a time, which costs less.  They are there
+ * after appender_close only.
+ */
+extern void appender_set_buffered(Appender *appender);
+
 /* Appends a row; values and nulls are in the order of the table's columns. */
 extern void appender_insert(Appender *appender, const Datum *values, const bool *nulls);
 

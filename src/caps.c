@@ -158,35 +158,71 @@ usage_from_arrays(Usage *usage, Datum rule_ids, Datum channels,
 	}
 }
 
+/*
+ * An array of n elements without nulls that take "size" bytes altogether, which
+ * the caller fills in.
+ */
+static ArrayType *
+new_array(int n, Oid type, Size size)
+{
+	Size		total = ARR_OVERHEAD_NONULLS(1) + size;
+	ArrayType  *array;
+
+	if (n == 0)
+		return construct_empty_array(type);
+	array = palloc0(total);
+	SET_VARSIZE(array, total);
+	array->ndim = 1;
+	array->dataoffset = 0;
+	array->elemtype = type;
+	ARR_DIMS(array)[0] = n;
+	ARR_LBOUND(array)[0] = 1;
+	return array;
+}
+
+static ArrayType *
+channel_array(const Usage *usage)
+{
+	ArrayType  *array;
+	Size		size = 0;
+	char	   *at;
+
+	for (int i = 0; i < usage->nentries; i++)
+		size += INTALIGN(VARHDRSZ + strlen(usage->entries[i].channel));
+	array = new_array(usage->nentries, TEXTOID, size);
+	at = ARR_DATA_PTR(array);
+	for (int i = 0; i < usage->nentries; i++)
+	{
+		Size		length = strlen(usage->entries[i].channel);
+
+		SET_VARSIZE(at, VARHDRSZ + length);
+		memcpy(VARDATA(at), usage->entries[i].channel, length);
+		at += INTALIGN(VARHDRSZ + length);
+	}
+	return array;
+}
+
 void
 usage_to_arrays(const Usage *usage, Datum *rule_ids, Datum *channels,
 				Datum *days, Datum *counts)
 {
 	int			n = usage->nentries;
-	Datum	   *elements = palloc(4 * Max(n, 1) * sizeof(Datum));
-	Datum	   *rule = elements;
-	Datum	   *channel = elements + n;
-	Datum	   *day = elements + 2 * n;
-	Datum	   *count = elements + 3 * n;
+	ArrayType  *rule_array = new_array(n, INT8OID, n * sizeof(int64));
+	ArrayType  *day_array = new_array(n, DATEOID, n * sizeof(DateADT));
+	ArrayType  *count_array = new_array(n, INT4OID, n * sizeof(int32));
 
 	for (int i = 0; i < n; i++)
 	{
 		const UsageEntry *entry = &usage->entries[i];
 
-		rule[i] = Int64GetDatum(entry->rule_id);
-		channel[i] = CStringGetTextDatum(entry->channel);
-		day[i] = DateADTGetDatum(entry->day);
-		count[i] = Int32GetDatum(entry->count);
+		((int64 *) ARR_DATA_PTR(rule_array))[i] = entry->rule_id;
+		((DateADT *) ARR_DATA_PTR(day_array))[i] = entry->day;
+		((int32 *) ARR_DATA_PTR(count_array))[i] = entry->count;
 	}
-	*rule_ids = PointerGetDatum(construct_array(rule, n, INT8OID, sizeof(int64),
-												FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
-	*channels = PointerGetDatum(construct_array(channel, n, TEXTOID, -1,
-												false, TYPALIGN_INT));
-	*days = PointerGetDatum(construct_array(day, n, DATEOID, sizeof(DateADT),
-											true, TYPALIGN_INT));
-	*counts = PointerGetDatum(construct_array(count, n, INT4OID, sizeof(int32),
-											  true, TYPALIGN_INT));
-	pfree(elements);
+	*rule_ids = PointerGetDatum(rule_array);
+	*channels = PointerGetDatum(channel_array(usage));
+	*days = PointerGetDatum(day_array);
+	*counts = PointerGetDatum(count_array);
 }
 
 /* Removes entry i; their order does not matter. */

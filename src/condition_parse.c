@@ -38,15 +38,50 @@ parameter_path(const Parser *parser, Parameter parameter)
 					  psprintf("parameters.%s", parameter_names[parameter]));
 }
 
+static uint32
+allowed_parameters(const Parser *parser)
+{
+	const Condition *condition = parser->condition;
+
+	return parser->op_known ?
+		condition_parameters(condition->type, condition->op) :
+		condition_all_parameters(condition->type);
+}
+
+/*
+ * What the parameters depend on, for messages
+ */
+static const char *
+allowed_by(const Parser *parser)
+{
+	const Condition *condition = parser->condition;
+	const char *type = condition_type_name(condition->type);
+
+	if (parser->op_known && condition_parameters(condition->type, condition->op) !=
+		condition_all_parameters(condition->type))
+		return psprintf("operator %s of %s",
+						condition_operator_name(condition->op), type);
+	return type;
+}
+
+static const char *
+parameters_hint(const Parser *parser)
+{
+	uint32		allowed = allowed_parameters(parser);
+
+	return psprintf("%s of %s %s %s.",
+					(allowed & (allowed - 1)) == 0 ? "The parameter" : "Parameters",
+					allowed_by(parser),
+					(allowed & (allowed - 1)) == 0 ? "is" : "are",
+					enumerate_parameters(allowed));
+}
+
 const JsonbValue *
 require_parameter(Parser *parser, Parameter parameter)
 {
 	if (parser->parameters[parameter].given)
 		return &parser->parameters[parameter].value;
-	parameter_fault(parser, parameter,
-					psprintf("Parameters of %s are %s.",
-							 condition_type_name(parser->condition->type),
-							 enumerate_parameters(condition_all_parameters(parser->condition->type))),
+	parameter_fault(parser, parameter, parameters_hint(parser),
 					"parameter \"%s\" is missing", parameter_names[parameter]);
 	return NULL;
 }
@@ -423,14 +458,7 @@ static void
 misplaced_parameter(Parser *parser, const char *name, Parameter parameter)
 {
 	Condition  *condition = parser->condition;
-	uint32		allowed = parser->op_known ?
-	condition_parameters(condition->type, condition->op) :
-	condition_all_parameters(condition->type);
-	const char *with = psprintf("%s%s%s", condition_type_name(condition->type),
-								parser->op_known ? " with operator " : "",
-								parser->op_known ? condition_operator_name(condition->op) : "");
-	const char *hint = psprintf("Parameters of %s are %s.", with,
-								enumerate_parameters(allowed));
+	const char *hint = parameters_hint(parser);
 
 	if (parser->op_known && parameter == PARAMETER_VALUES &&
 		(condition->op == OPERATOR_EQUALS || condition->op == OPERATOR_NOT_EQUALS))
@@ -439,16 +467,13 @@ misplaced_parameter(Parser *parser, const char *name, Parameter parameter)
 	fault_add(parser->faults, ERRCODE_INVALID_PARAMETER_VALUE,
 			  fault_path(parser, psprintf("parameters.%s", name)), hint,
 			  (int) parameter < 0 ? "unknown parameter \"%s\"" :
-			  "parameter \"%s\" does not go with %s", name, with);
+			  "parameter \"%s\" does not go with %s", name, allowed_by(parser));
 }
 
 static bool
 read_parameters(Parser *parser, const Jsonb *parameters)
 {
-	Condition  *condition = parser->condition;
-	uint32		allowed = parser->op_known ?
-	condition_parameters(condition->type, condition->op) :
-	condition_all_parameters(condition->type);
+	uint32		allowed = allowed_parameters(parser);
 	List	   *unknown;
 	ListCell   *cell;
 
@@ -458,10 +483,7 @@ read_parameters(Parser *parser, const Jsonb *parameters)
 	{
 		fault_add(parser->faults, ERRCODE_INVALID_PARAMETER_VALUE,
 				  fault_path(parser, "parameters"),
-				  psprintf("Parameters of %s are %s.",
-						   condition_type_name(condition->type),
-						   enumerate_parameters(allowed)),
-				  "parameters must be an object");
+				  parameters_hint(parser), "parameters must be an object");
 		return false;
 	}
 

@@ -234,6 +234,8 @@ score_engagement_level(Evaluator *evaluator, const Condition *condition)
 		stated = known ? Max(stated, acted) : acted;
 		known = true;
 	}
+	evaluator->last_login_known = known;
+	evaluator->last_login = stated;
 	if (known)
 	{
 		double		days = floor((double) (evaluator->now - stated) / USECS_PER_DAY);

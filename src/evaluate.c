@@ -52,6 +52,7 @@ evaluator_reset(Evaluator *evaluator)
 	evaluator->user_known = false;
 	evaluator->purchases_known = false;
 	evaluator->login_known = false;
+	evaluator->last_login_known = false;
 	evaluator->document_known = false;
 	evaluator->usage_known = false;
 	evaluator->error = NULL;

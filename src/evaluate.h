@@ -46,6 +46,9 @@ typedef struct Evaluator
 	bool		login_found;	/* what was found */
 	TimestampTz login_at;
 
+	bool		last_login_known;	/* of either source, for explain */
+	TimestampTz last_login;
+
 	bool		document_known;
 	Jsonb	   *document;		/* NULL: nested too deeply */
 	bool		usage_known;

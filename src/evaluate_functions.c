@@ -22,18 +22,8 @@
 PG_FUNCTION_INFO_V1(nudge_register_action);
 PG_FUNCTION_INFO_V1(nudge_evaluate_rules);
 
-/* Arguments of register_action, in the order of the SQL function */
-enum
-{
-	ARG_USER_ID,
-	ARG_ACTION_TYPE,
-	ARG_ACTION_DATA,
-	ARG_OCCURRED_AT,
-	ARG_CONTEXT,
-	ARG_SESSION_ID,
-	ARG_SOURCE,
-	NUM_ARGS
-};
+/* Arguments of register_action */
+#define NUM_ARGS 7
 
 /*
  * An id of an action that is only thought of gets the checks that the table
@@ -138,13 +128,6 @@ insert_action(FunctionCallInfo fcinfo)
 		values[i] = PG_GETARG_DATUM(i);
 		nulls[i] = PG_ARGISNULL(i) ? 'n' : ' ';
 	}
-	if (PG_ARGISNULL(ARG_OCCURRED_AT))
-	{
-		values[ARG_OCCURRED_AT] =
-			TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
-		nulls[ARG_OCCURRED_AT] = ' ';
-	}
-
 	SPI_connect();
 	if (plan == NULL)
 	{

@@ -15,6 +15,7 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "nodes/parsenodes.h"
 #include "pg_nudge.h"
 #include "pgstat.h"
 #include "plan.h"
@@ -23,7 +24,6 @@
 #include "storage/bufmgr.h"
 #include "storage/latch.h"
 #include "utils/builtins.h"
-#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #define MOST_ROWS 100000
@@ -172,18 +172,25 @@ nudge_execute_batch(PG_FUNCTION_ARGS)
 }
 
 /*
- * nudge.doze(milliseconds integer): sleeps without a snapshot, which pg_sleep()
- * in a query would hold all the while.
+ * nudge.doze(milliseconds integer): commits, and sleeps without a snapshot, which
+ * any statement of a PL/pgSQL procedure would hold all the while.
  */
 Datum
 nudge_doze(PG_FUNCTION_ARGS)
 {
-	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-													PG_GETARG_INT32(0));
+	CallContext *context = (CallContext *) fcinfo->context;
+	int			milliseconds = PG_ARGISNULL(0) ? 0 : PG_GETARG_INT32(0);
+	bool		atomic = context == NULL || !IsA(context, CallContext) ||
+	context->atomic;
+	TimestampTz until;
 	long		left;
 
-	if (!ActiveSnapshotSet())
-		InvalidateCatalogSnapshot();
+	if (SPI_connect_ext(atomic ? 0 : SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	SPI_commit();
+	SPI_finish();
+
+	until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), milliseconds);
 	while ((left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), until)) > 0)
 	{
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,

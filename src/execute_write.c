@@ -154,6 +154,7 @@ append(Writer *writer, Appender **appender, NudgeRelation table,
 		MemoryContext old = MemoryContextSwitchTo(writer->context);
 
 		*appender = appender_open(nudge_relation(table));
+		appender_set_buffered(*appender);
 		MemoryContextSwitchTo(old);
 	}
 	appender_insert(*appender, values, nulls);

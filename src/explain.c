@@ -18,6 +18,7 @@
 #include "evaluate.h"
 #include "evaluate_functions.h"
 #include "funcapi.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "relations.h"
 #include "utils/builtins.h"
@@ -27,6 +28,9 @@
 #include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(nudge_explain);
+
+/* Values are shown to people up to so many bytes */
+#define MAX_OBSERVED 200
 
 #define Anum_templates_template_id 1
 #define Anum_templates_channel 2
@@ -89,79 +93,147 @@ push_bool(JsonbParseState **state, const char *key, bool boolean)
 	pushJsonbValue(state, WJB_VALUE, &value);
 }
 
-static void
-push_bytes(JsonbParseState **state, const char *key, Bytes bytes)
+static bool
+observe_text(JsonbValue *value, Datum text)
 {
-	push_text(state, key,
-			  PointerGetDatum(cstring_to_text_with_len(bytes.data,
-													   bytes.length)), false);
+	Bytes		bytes = bytes_of_text(text);
+
+	value->type = jbvString;
+	value->val.string.val = bytes.data;
+	value->val.string.len = bytes.length;
+	return true;
 }
 
-/* An attribute, or null where it is missing or too deep to show */
-static void
-push_attribute(JsonbParseState **state, bool found, JsonbValue *value)
+/* A document that is nested too deeply is not shown. */
+static bool
+observe_attribute(bool found, JsonbValue *value)
 {
-	JsonbValue	null = {.type = jbvNull};
+	return found &&
+		(value->type != jbvBinary ||
+		 jsonb_depth(JsonbValueToJsonb(value), DOCUMENT_MAX_DEPTH) <= DOCUMENT_MAX_DEPTH);
+}
 
-	push_key(state, "value");
-	if (found && value->type == jbvBinary &&
-		jsonb_depth(JsonbValueToJsonb(value), DOCUMENT_MAX_DEPTH) > DOCUMENT_MAX_DEPTH)
-		found = false;
-	pushJsonbValue(state, WJB_VALUE, found ? value : &null);
+/* Who may ask for explanations need not be one who may see addresses. */
+static bool
+is_address(const AttributePath *path)
+{
+	return path->root == ROOT_USER_COLUMN &&
+		(strcmp(path->steps[0].name, "email") == 0 ||
+		 strcmp(path->steps[0].name, "phone") == 0 ||
+		 strcmp(path->steps[0].name, "push_token") == 0);
+}
+
+static bool
+observe_time(JsonbValue *value, TimestampTz time)
+{
+	return observe_text(value,
+						CStringGetTextDatum(timestamptz_to_str(time)));
 }
 
 /*
- * What a condition saw: the value that it held against its parameters.
+ * What a condition that has been scored saw: the value that it held against its
+ * parameters.  False where there was none.
  */
-static void
-push_observed(JsonbParseState **state, Evaluator *evaluator,
-			  const Condition *condition)
+static bool
+observe(Evaluator *evaluator, const Condition *condition, JsonbValue *value)
 {
-	JsonbValue	value;
+	const UserRow *user = evaluator_user(evaluator);
 	Bytes		url;
 
 	switch (condition->type)
 	{
 		case CONDITION_ACTION_TYPE:
-			push_bytes(state, "value", evaluator->action.action_type);
-			break;
+			value->type = jbvString;
+			value->val.string.val = evaluator->action.action_type.data;
+			value->val.string.len = evaluator->action.action_type.length;
+			return true;
 		case CONDITION_PAGE_VISIT:
-			if (action_page_url(&evaluator->action, &url))
-				push_bytes(state, "value", url);
-			else
-				push_cstring(state, "value", NULL);
-			break;
+			if (!action_page_url(&evaluator->action, &url))
+				return false;
+			value->type = jbvString;
+			value->val.string.val = url.data;
+			value->val.string.len = url.length;
+			return true;
 		case CONDITION_PURCHASE_BEHAVIOR:
-			if (user_attribute(evaluator_user(evaluator), &condition->path,
-							   &value))
-				push_attribute(state, true, &value);
-			else if (condition->count_purchases && evaluator->purchases_known)
-				push_int64(state, "value", evaluator->purchases);
-			else
-				push_cstring(state, "value", NULL);
-			break;
+			if (user_attribute(user, &condition->path, value))
+				return observe_attribute(true, value);
+			if (!condition->count_purchases || !evaluator->purchases_known)
+				return false;
+			value->type = jbvNumeric;
+			value->val.numeric = int64_to_numeric(evaluator->purchases);
+			return true;
 		case CONDITION_ENGAGEMENT_LEVEL:
-			if (evaluator->login_known && evaluator->login_found)
-				push_timestamptz(state, "value", evaluator->login_at);
-			else
-				push_cstring(state, "value", NULL);
-			break;
+			return evaluator->last_login_known &&
+				observe_time(value, evaluator->last_login);
 		case CONDITION_TIME_WINDOW:
-			push_timestamptz(state, "value", evaluator->action.occurred_at);
-			break;
+			return observe_time(value, evaluator->action.occurred_at);
 		case CONDITION_USER_ATTRIBUTE:
-			push_attribute(state,
-						   user_attribute(evaluator_user(evaluator),
-										  &condition->path, &value), &value);
-			break;
+			if (is_address(&condition->path))
+				return observe_text(value, CStringGetTextDatum("(hidden)"));
+			return observe_attribute(user_attribute(user, &condition->path,
+													value), value);
 		case CONDITION_ACTION_ATTRIBUTE:
-			push_attribute(state,
-						   action_attribute(&evaluator->action,
-											&condition->path, &value), &value);
-			break;
+			return observe_attribute(action_attribute(&evaluator->action,
+													  &condition->path, value),
+									 value);
 		case CONDITION_JSONPATH:
-			break;
+			return false;
 	}
+	return false;				/* keep compiler quiet */
+}
+
+/* "saw" for people: the value as JSON, cut short */
+static const char *
+observed_text(JsonbValue *value)
+{
+	Jsonb	   *jsonb = JsonbValueToJsonb(value);
+	char	   *text = JsonbToCString(NULL, &jsonb->root, VARSIZE(jsonb));
+	int			length = strlen(text);
+
+	if (length <= MAX_OBSERVED)
+		return text;
+	return psprintf("%.*s…", pg_mbcliplen(text, length, MAX_OBSERVED), text);
+}
+
+/*
+ * Adds a condition to the detail, and to the list of those that failed.
+ */
+static void
+explain_condition(Explanation *explanation, Evaluator *evaluator,
+				  const Condition *condition, int i, double score,
+				  const char *error, StringInfo failed)
+{
+	JsonbParseState **state = &explanation->detail;
+	JsonbValue	null = {.type = jbvNull};
+	JsonbValue	value;
+	bool		seen = observe(evaluator, condition, &value);
+
+	pushJsonbValue(state, WJB_BEGIN_OBJECT, NULL);
+	push_cstring(state, "type", condition_type_name(condition->type));
+	push_cstring(state, "operator", condition_operator_name(condition->op));
+	push_float8(state, "weight", condition->weight);
+	push_float8(state, "score", score);
+	if (condition->type != CONDITION_JSONPATH)
+	{
+		push_key(state, "value");
+		pushJsonbValue(state, WJB_VALUE, seen ? &value : &null);
+	}
+	if (error != NULL)
+		push_cstring(state, "error", error);
+	pushJsonbValue(state, WJB_END_OBJECT, NULL);
+
+	if (score != 0.0)
+		return;
+	appendStringInfo(failed, "%sconditions[%d] (%s %s)",
+					 failed->len > 0 ? ", " : "", i,
+					 condition_type_name(condition->type),
+					 condition_operator_name(condition->op));
+	if (error != NULL)
+		appendStringInfo(failed, ": %s", error);
+	else if (seen)
+		appendStringInfo(failed, " saw %s", observed_text(&value));
+	else if (condition->type != CONDITION_JSONPATH)
+		appendStringInfoString(failed, " saw nothing");
 }
 
 static void
@@ -187,29 +259,8 @@ explain_conditions(Explanation *explanation, Evaluator *evaluator,
 	push_key(&explanation->detail, "conditions");
 	pushJsonbValue(&explanation->detail, WJB_BEGIN_ARRAY, NULL);
 	for (int i = 0; i < n && !rule->broken; i++)
-	{
-		const Condition *condition = &rule->conditions[i];
-
-		pushJsonbValue(&explanation->detail, WJB_BEGIN_OBJECT, NULL);
-		push_cstring(&explanation->detail, "type",
-					 condition_type_name(condition->type));
-		push_cstring(&explanation->detail, "operator",
-					 condition_operator_name(condition->op));
-		push_float8(&explanation->detail, "weight", condition->weight);
-		push_float8(&explanation->detail, "score", scores[i]);
-		push_observed(&explanation->detail, evaluator, condition);
-		if (errors[i] != NULL)
-			push_cstring(&explanation->detail, "error", errors[i]);
-		pushJsonbValue(&explanation->detail, WJB_END_OBJECT, NULL);
-
-		if (scores[i] == 0.0)
-			appendStringInfo(&failed, "%sconditions[%d] (%s %s)%s%s",
-							 failed.len > 0 ? ", " : "", i,
-							 condition_type_name(condition->type),
-							 condition_operator_name(condition->op),
-							 errors[i] != NULL ? ": " : "",
-							 errors[i] != NULL ? errors[i] : "");
-	}
+		explain_condition(explanation, evaluator, &rule->conditions[i], i,
+						  scores[i], errors[i], &failed);
 	pushJsonbValue(&explanation->detail, WJB_END_ARRAY, NULL);
 
 	if (rule->broken)

@@ -61,13 +61,13 @@ json_kind(const JsonbValue *value)
 		case jbvNull:
 			return "null";
 		case jbvString:
-			return "string";
+			return "a string";
 		case jbvNumeric:
-			return "number";
+			return "a number";
 		case jbvBool:
-			return "boolean";
+			return "a boolean";
 		default:
-			return json_is_array(value) ? "array" : "object";
+			return json_is_array(value) ? "an array" : "an object";
 	}
 }
 

@@ -28,7 +28,7 @@ typedef struct JsonField
 extern List *json_read_object(JsonbContainer *object, const char *const *names,
 							  int nnames, JsonField *fields);
 
-/* "string", "number", … for messages */
+/* "a string", "a number", … for messages */
 extern const char *json_kind(const JsonbValue *value);
 
 extern bool json_is_object(const JsonbValue *value);
@@ -40,7 +40,7 @@ extern JsonbValue *json_elements(const JsonbValue *array, int *n);
 /* A terminated copy of a string */
 extern char *json_string(const JsonbValue *string);
 
-/* A string of no more than 64 bytes, quoted as messages show it */
+/* A string as messages show it: quoted, and cut after 64 bytes */
 extern const char *json_excerpt(const JsonbValue *string);
 
 /* A number as a double, infinite where it is too large */

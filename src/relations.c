@@ -211,7 +211,7 @@ nudge_enum_ordinal(NudgeEnum type, Oid value)
 const char *
 nudge_enum_label(NudgeEnum type, int ordinal)
 {
-	Assert(ordinal >= 0 && ordinal < MAX_LABELS);
+	Assert(ordinal >= 0 && ordinal <= MAX_LABELS);
 	return enums[type].labels[ordinal];
 }
 

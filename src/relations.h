@@ -51,7 +51,7 @@ typedef enum NudgeEnum
 extern Oid	nudge_enum_value(NudgeEnum type, int ordinal);
 extern int	nudge_enum_ordinal(NudgeEnum type, Oid value);
 
-/* Labels by ordinal, and back: -1 where there is no such label. */
+/* Labels by ordinal, NULL past the last; and back: -1 where there is no such label. */
 extern const char *nudge_enum_label(NudgeEnum type, int ordinal);
 extern int	nudge_enum_parse(NudgeEnum type, const char *label);
 

@@ -5,10 +5,9 @@
  *
  * Locking: RowExclusiveLock on the table.  A user's row is that user's lock: who
  * holds it decides what the user's caps allow.  Nobody ever waits for one here:
- * a row that is taken is reported as busy, and a new row is inserted
- * speculatively, which tells of a rival instead of waiting for it.  So executors
- * that hold the rows of many users cannot deadlock, in whatever order they come
- * to them.
+ * a row that is taken is reported as busy, and so is a new row that a rival
+ * inserts at the same time.  So executors that hold the rows of many users cannot
+ * deadlock, in whatever order they come to them.
  *
  * Under READ COMMITTED the latest version of a row is locked and read.  Under
  * the other levels a row that has changed since the snapshot is reported as
@@ -149,6 +148,12 @@ usage_store_lock(UsageStore *store, Datum user_id, UsageRow *row)
 	ExecClearTuple(slot);
 }
 
+/*
+ * Inserts a user's first row, speculatively: where a rival does the same, or has
+ * done it, the index reports a conflict instead of waiting, and our row is taken
+ * back as if it had never been.  (An ordinary row that we deleted again would
+ * make others wait for the end of our transaction.)
+ */
 static bool
 insert_row(UsageStore *store, TupleTableSlot *slot)
 {

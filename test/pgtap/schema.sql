@@ -74,14 +74,15 @@ SELECT is_empty(
     'PUBLIC may not use the schema');
 
 --
--- Dumps: all data of members is dumped, but for tallies, which tell of one server
+-- Dumps: all data of members is dumped, but for tallies, which tell of one server, and
+-- tables whose rows come with the extension's script
 --
 
 SELECT is_empty(
     $$ SELECT r.oid::regclass
        FROM member_relation r
        WHERE r.relkind IN ('r', 'S')
-         AND r.relname <> 'tallies'
+         AND r.relname NOT IN ('tallies', 'jobs', 'access_rights')
          AND NOT EXISTS (SELECT FROM pg_extension e WHERE e.extname = 'pg_nudge' AND r.oid = ANY (e.extconfig)) $$,
     'every table and sequence is marked for pg_dump');
 

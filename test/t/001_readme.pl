@@ -2,9 +2,9 @@
 #
 # A snippet is a block fenced by ```sql.  Each is given to psql on its own and must
 # run without an error.  Where a block fenced by ```text follows it, with nothing
-# but blank lines in between, that must be what psql prints.  In there a line that
-# is just "..." stands for any number of lines, and "..." inside of a line for any
-# text, since ids and times differ.
+# but blank lines in between, that must be what psql prints, but for the widths of
+# columns.  In there a line that is just "..." stands for any number of lines, and
+# "..." inside of a line for any text, since ids and times differ.
 #
 # Blocks fenced by ```conf are lines of postgresql.conf; they are appended to it
 # before the server starts.
@@ -64,11 +64,14 @@ sub fenced_blocks
 	return @blocks;
 }
 
-# The lines of a text, without trailing blanks, and without blank lines at both ends
+# The lines of a text, without what shows the widths of columns, and without blank
+# lines at both ends
 sub tidy
 {
 	my ($text) = @_;
-	$text =~ s/[ \t\r]+$//mg;
+	$text =~ s/[ \t\r]+/ /g;
+	$text =~ s/^ | $//mg;
+	$text =~ s/-{2,}/--/g;
 	$text =~ s/\A\n+//;
 	$text =~ s/\n+\z//;
 	return $text;

@@ -1,0 +1,2 @@
+DELETE FROM nudge.template_ids
+WHERE template_id OPERATOR(pg_catalog.=) $1

@@ -1,0 +1,5 @@
+-- Waits for whoever is adding a row to the template.
+SELECT 1
+FROM nudge.template_ids i
+WHERE i.template_id OPERATOR(pg_catalog.=) $1
+FOR UPDATE

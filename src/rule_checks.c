@@ -1,0 +1,282 @@
+/*-------------------------------------------------------------------------
+ *
+ * rule_checks.c
+ *	  Checks of what a rule consists of, whichever way it was written.
+ *
+ * Triggers (rule_triggers.c) apply these to rows, nudge.create_rule
+ * (rule_config.c) to a document.  Each adds what it finds to a list of faults.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "rule_checks.h"
+
+#include "catalog/pg_type.h"
+#include "document.h"
+#include "executor/spi.h"
+#include "json_input.h"
+#include "owner.h"
+#include "plan.h"
+#include "queries.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#define MAX_YEARS 100
+
+static const char *const channels_known[] = {"email", "sms", "push"};
+
+TextList
+text_list_from_array(Datum array, const char *path)
+{
+	TextList	list = {0, NULL, path, 1};
+	Datum	   *elements;
+	bool	   *nulls;
+
+	deconstruct_array(DatumGetArrayTypeP(array), TEXTOID, -1, false,
+					  TYPALIGN_INT, &elements, &nulls, &list.n);
+	list.items = palloc(Max(list.n, 1) * sizeof(char *));
+	for (int i = 0; i < list.n; i++)
+		list.items[i] = nulls[i] ? NULL : TextDatumGetCString(elements[i]);
+	return list;
+}
+
+char *
+text_list_path(const TextList *list, int i)
+{
+	return psprintf("%s[%d]", list->path, list->base + i);
+}
+
+/*
+ * Length in microseconds, as PostgreSQL compares intervals: a month has 30 days.
+ */
+static double
+interval_length(const Interval *interval)
+{
+	return ((double) interval->month * DAYS_PER_MONTH + interval->day) *
+		USECS_PER_DAY + interval->time;
+}
+
+static void
+check_too_long(FaultList *faults, const char *path, const Interval *interval)
+{
+	if (interval_length(interval) >
+		(double) MAX_YEARS * DAYS_PER_YEAR * USECS_PER_DAY)
+		fault_add(faults, ERRCODE_DATETIME_VALUE_OUT_OF_RANGE, path,
+				  psprintf("Give no more than %d years.", MAX_YEARS),
+				  "%s is out of range", path);
+}
+
+void
+check_delay(FaultList *faults, const char *path, const Interval *delay)
+{
+	if (interval_length(delay) < 0)
+		fault_add(faults, ERRCODE_INVALID_PARAMETER_VALUE, path,
+				  "Without a delay a rule is due at once.",
+				  "%s must not be negative", path);
+	else
+		check_too_long(faults, path, delay);
+}
+
+void
+check_expiry(FaultList *faults, const char *path, const Interval *expiry)
+{
+	if (interval_length(expiry) <= 0)
+		fault_add(faults, ERRCODE_INVALID_PARAMETER_VALUE, path,
+				  "Leave it out where triggers do not expire.",
+				  "%s must be greater than 0", path);
+	else
+		check_too_long(faults, path, expiry);
+}
+
+void
+check_channel(FaultList *faults, const char *path, const char *channel)
+{
+	for (int i = 0; i < lengthof(channels_known); i++)
+	{
+		if (strcmp(channel, channels_known[i]) == 0)
+			return;
+	}
+	fault_add(faults, ERRCODE_INVALID_PARAMETER_VALUE, path,
+			  psprintf("Channels are %s.",
+					   enumerate(channels_known, lengthof(channels_known))),
+			  "unknown channel \"%s\"", channel);
+}
+
+static bool
+occurs_before(const TextList *list, int i)
+{
+	for (int j = 0; j < i; j++)
+	{
+		if (list->items[j] != NULL && strcmp(list->items[j], list->items[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Is an element a string with something in it?  Adds a fault if not.
+ */
+static bool
+check_item(FaultList *faults, const TextList *list, int i, const char *what)
+{
+	const char *item = list->items[i];
+
+	if (item != NULL && item[0] != '\0')
+		return true;
+	fault_add(faults, ERRCODE_INVALID_PARAMETER_VALUE, text_list_path(list, i),
+			  NULL, "%s must not be %s", what, item == NULL ? "null" : "empty");
+	return false;
+}
+
+void
+check_channels(FaultList *faults, const TextList *channels)
+{
+	if (channels->n == 0)
+		fault_add(faults, ERRCODE_INVALID_PARAMETER_VALUE, channels->path,
+				  psprintf("Channels are %s.",
+						   enumerate(channels_known, lengthof(channels_known))),
+				  "a rule needs at least one channel");
+	for (int i = 0; i < channels->n; i++)
+	{
+		if (!check_item(faults, channels, i, "a channel"))
+			continue;
+		if (occurs_before(channels, i))
+			fault_add(faults, ERRCODE_INVALID_PARAMETER_VALUE,
+					  text_list_path(channels, i), "Name each channel once.",
+					  "channel \"%s\" is named twice", channels->items[i]);
+		else
+			check_channel(faults, text_list_path(channels, i),
+						  channels->items[i]);
+	}
+}
+
+void
+check_cancel_on(FaultList *faults, const TextList *types)
+{
+	for (int i = 0; i < types->n; i++)
+		check_item(faults, types, i, "an action type in cancel_on");
+}
+
+/*
+ * Which of the names are segments; the result lives in the caller's context.
+ */
+static bool *
+find_segments(const TextList *segments)
+{
+	static SPIPlanPtr plan = NULL;
+	static const Oid types[] = {TEXTARRAYOID};
+	bool	   *found = palloc0(segments->n * sizeof(bool));
+	Datum	   *names = palloc(segments->n * sizeof(Datum));
+	OwnerScope	scope;
+	Datum		array;
+	int			n = 0;
+
+	for (int i = 0; i < segments->n; i++)
+	{
+		if (segments->items[i] != NULL)
+			names[n++] = CStringGetTextDatum(segments->items[i]);
+	}
+	array = PointerGetDatum(construct_array(names, n, TEXTOID, -1, false,
+											TYPALIGN_INT));
+
+	SPI_connect();
+	owner_begin(&scope);
+	if (SPI_execute_plan(plan_get(&plan, query_segments_lock, 1, types),
+						 &array, NULL, false, 0) != SPI_OK_SELECT)
+		elog(ERROR, "segments could not be read");
+	owner_end(&scope);
+	for (uint64 row = 0; row < SPI_processed; row++)
+	{
+		char	   *name = SPI_getvalue(SPI_tuptable->vals[row],
+										SPI_tuptable->tupdesc, 1);
+
+		for (int i = 0; i < segments->n; i++)
+			found[i] |= segments->items[i] != NULL &&
+				strcmp(segments->items[i], name) == 0;
+	}
+	SPI_finish();
+	return found;
+}
+
+void
+check_segments(FaultList *faults, const TextList *segments)
+{
+	bool	   *found;
+
+	if (segments->n == 0)
+		return;
+	found = find_segments(segments);
+	for (int i = 0; i < segments->n; i++)
+	{
+		if (check_item(faults, segments, i, "a segment") && !found[i])
+			fault_add(faults, ERRCODE_FOREIGN_KEY_VIOLATION,
+					  text_list_path(segments, i),
+					  "Insert it into nudge.segments first.",
+					  "segment \"%s\" does not exist", segments->items[i]);
+	}
+}
+
+/*
+ * required: names of variables that the template needs
+ */
+static void
+check_required(FaultList *faults, const char *path, const JsonbValue *required)
+{
+	const char *hint = "List variables as the template names them, such as \"user.profile.name\".";
+	JsonbValue *elements;
+	int			n;
+
+	if (!json_is_array(required))
+	{
+		fault_add(faults, ERRCODE_INVALID_PARAMETER_VALUE, path, hint,
+				  "required must be an array of strings, not %s",
+				  json_kind(required));
+		return;
+	}
+	elements = json_elements(required, &n);
+	for (int i = 0; i < n; i++)
+	{
+		if (elements[i].type != jbvString || elements[i].val.string.len == 0)
+			fault_add(faults, ERRCODE_INVALID_PARAMETER_VALUE,
+					  psprintf("%s[%d]", path, i), hint,
+					  elements[i].type == jbvString ?
+					  "a variable in required must not be empty" :
+					  "a variable in required must be a string, not %s",
+					  json_kind(&elements[i]));
+	}
+}
+
+void
+check_personalization(FaultList *faults, const char *path,
+					  Jsonb *personalization)
+{
+	static const char *const names[] = {"required"};
+	JsonField	required;
+
+	if (!JB_ROOT_IS_OBJECT(personalization))
+	{
+		fault_add(faults, ERRCODE_INVALID_PARAMETER_VALUE, path, NULL,
+				  "%s must be an object", path);
+		return;
+	}
+	if (jsonb_depth(personalization, MAX_NESTING) > MAX_NESTING)
+	{
+		fault_add(faults, ERRCODE_STATEMENT_TOO_COMPLEX, path,
+				  psprintf("No more than %d levels are allowed.", MAX_NESTING),
+				  "%s is nested too deeply", path);
+		return;
+	}
+	json_read_object(&personalization->root, names, 1, &required);
+	if (required.given)
+		check_required(faults, psprintf("%s.required", path), &required.value);
+}
+
+void
+check_max_messages(FaultList *faults, const char *path, int64 max_messages)
+{
+	if (max_messages < 1)
+		fault_add(faults, ERRCODE_INVALID_PARAMETER_VALUE, path,
+				  "Pause a rule that is to send nothing.",
+				  "a cap must be at least 1, not " INT64_FORMAT, max_messages);
+}

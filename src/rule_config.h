@@ -1,0 +1,57 @@
+/*-------------------------------------------------------------------------
+ *
+ * rule_config.h
+ *	  A rule as one JSON document, read and written into the tables.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef NUDGE_RULE_CONFIG_H
+#define NUDGE_RULE_CONFIG_H
+
+#include "postgres.h"
+
+#include "caps.h"
+#include "faults.h"
+#include "rule_checks.h"
+#include "rules.h"
+
+#define NUM_CAP_PERIODS (CAP_MONTHLY + 1)
+
+typedef struct ConditionConfig
+{
+	char	   *type;
+	Jsonb	   *parameters;
+} ConditionConfig;
+
+/* What is missing in the document has the default of its column. */
+typedef struct RuleConfig
+{
+	char	   *name;			/* NULL only after a fault */
+	char	   *description;	/* or NULL */
+	TriggerType trigger_type;
+	char	   *template_id;	/* or NULL */
+	Priority	priority;
+	RuleStatus	status;
+	Interval	delay;
+	bool		has_expiry;
+	Interval	expiry;
+	int32		caps[NUM_CAP_PERIODS];	/* 0: none */
+	TextList	segments;
+	TextList	channels;
+	TextList	cancel_on;
+	Jsonb	   *personalization;
+
+	/* conditions[i] is what written[i] became */
+	int			nconditions;
+	ConditionConfig *written;
+	Condition  *conditions;
+} RuleConfig;
+
+/*
+ * Reads a document, and adds what is wrong with it to faults.  Nothing is looked
+ * up in tables.
+ */
+extern void rule_config_read(RuleConfig *config, Jsonb *document,
+							 FaultList *faults);
+
+#endif							/* NUDGE_RULE_CONFIG_H */

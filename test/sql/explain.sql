@@ -1,0 +1,70 @@
+--
+-- explain: each outcome with its reason, and no effect.
+--
+SET timezone = 'UTC';
+BEGIN;
+INSERT INTO nudge.templates (template_id, channel, subject, body_text) VALUES
+    ('explain', 'email', 'Subject', 'Body'), ('explain', 'push', NULL, 'Body'), ('explain sms', 'sms', NULL, 'Body');
+INSERT INTO nudge.segments (name) VALUES ('explain vip');
+INSERT INTO nudge.segment_members (segment, user_id) VALUES ('explain vip', 'explain_vip');
+INSERT INTO nudge.users (user_id, email, phone, profile, behavior, preferences) VALUES
+    ('explain_ann', 'ann@example.com', NULL, '{"tier": "gold"}', '{"total_purchases": 2}', '{}'),
+    ('explain_vip', 'vip@example.com', NULL, '{}', '{}', '{}'),
+    ('explain_out', 'out@example.com', '+47 1', '{}', '{}', '{"email_enabled": false}'),
+    ('explain_no', NULL, NULL, '{}', '{}', '{}');
+
+SELECT count(nudge.create_rule(jsonb_build_object('name', 'explain ' || n, 'type', 'behavioral', 'template_id', 'explain') || d))
+FROM (VALUES
+    ('1 sends', '{"conditions": [{"type": "action_type", "parameters": {"types": ["explain_a"]}}]}'::jsonb),
+    ('2 paused', '{"status": "paused"}'),
+    ('3 disabled', '{"status": "disabled"}'),
+    ('4 testing', '{"status": "testing"}'),
+    ('5 conditions', '{"conditions": [{"type": "action_type", "parameters": {"types": ["explain_a", "explain_b"]}},
+        {"type": "purchase_behavior", "operator": "equals", "parameters": {"threshold": 0}},
+        {"type": "user_attribute", "operator": "equals", "parameters": {"path": "profile.tier", "value": "silver"}},
+        {"type": "user_attribute", "operator": "ends_with", "parameters": {"path": "email", "value": "@nowhere"}},
+        {"type": "action_attribute", "operator": "greater_than", "parameters": {"path": "price", "value": 10}},
+        {"type": "engagement_level", "parameters": {"level": "high"}},
+        {"type": "page_visit", "operator": "contains", "parameters": {"pages": ["/x/"]}},
+        {"type": "jsonpath", "parameters": {"path": "$.action.data.price > 100"}}]}'),
+    ('6 segment', '{"segmentation_rules": ["explain vip"]}'),
+    ('7 capped', '{"max_frequency": {"daily": 1}, "conditions": [{"type": "action_type", "parameters": {"types": ["explain_cap"]}}]}'),
+    ('8 no template for the channel', '{"template_id": "explain sms", "channels": ["email", "push"]}'),
+    ('9 second channel', '{"channels": ["push", "email"]}')) AS v (n, d);
+
+CREATE FUNCTION pg_temp.why(who text, what text, data jsonb DEFAULT '{}')
+RETURNS TABLE (name text, outcome text, reason text) LANGUAGE sql AS $$
+    SELECT e.name, e.outcome, e.reason FROM nudge.explain(who, what, data) e WHERE e.name LIKE 'explain %' ORDER BY e.name
+$$;
+SELECT * FROM pg_temp.why('explain_ann', 'explain_a', '{"price": "cheap"}');
+SELECT * FROM pg_temp.why('explain_vip', 'explain_a') WHERE name LIKE '%segment';
+SELECT * FROM pg_temp.why('explain_out', 'explain_a') WHERE name ~ '1 |9 ';
+SELECT * FROM pg_temp.why('explain_no', 'explain_a') WHERE name ~ '1 |9 ';
+SELECT * FROM pg_temp.why('explain_unknown', 'explain_a') WHERE name ~ '1 |9 ';
+
+-- the cap: not yet, then pending, then sent
+SELECT * FROM pg_temp.why('explain_ann', 'explain_cap') WHERE name ~ '7 ';
+SELECT cardinality(nudge.register_action('explain_ann', 'explain_cap')) > 0 AS fired;
+SELECT * FROM pg_temp.why('explain_ann', 'explain_cap') WHERE name ~ '7 ';
+SELECT executed > 0 AS executed FROM nudge.execute_pending();
+SELECT * FROM pg_temp.why('explain_ann', 'explain_cap') WHERE name ~ '7 ';
+SELECT detail -> 'caps' -> 0 ->> 'used' AS used, detail ->> 'channel' AS channel
+FROM nudge.explain('explain_ann', 'explain_cap') WHERE name ~ '7 ';
+-- another user's caps are another user's
+SELECT * FROM pg_temp.why('explain_vip', 'explain_cap') WHERE name ~ '7 ';
+
+-- the details of a condition that failed
+SELECT c ->> 'type' AS type, c ->> 'operator' AS operator, c ->> 'score' AS score, c ->> 'value' AS value, c ->> 'error' AS error
+FROM nudge.explain('explain_ann', 'explain_b', '{"price": "cheap"}') e, jsonb_array_elements(e.detail -> 'conditions') AS c
+WHERE e.name LIKE '%5 conditions';
+
+-- no effect: nothing is recorded, scheduled or told by asking
+CREATE FUNCTION pg_temp.counts() RETURNS text LANGUAGE sql AS $$
+    SELECT concat_ws(' ', (SELECT count(*) FROM nudge.actions), (SELECT count(*) FROM nudge.pending),
+        (SELECT count(*) FROM nudge.events), (SELECT count(*) FROM nudge.messages), (SELECT count(*) FROM nudge.cap_usage))
+$$;
+SELECT pg_temp.counts() AS before \gset
+SELECT count(*) > 0 AS explained FROM nudge.explain('explain_ann', 'explain_cap');
+SELECT count(*) > 0 AS evaluated FROM nudge.evaluate('explain_ann', 'explain_cap');
+SELECT pg_temp.counts() = :'before' AS no_effect;
+ROLLBACK;

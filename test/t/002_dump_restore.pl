@@ -1,0 +1,180 @@
+# A dump brings everything back and fires nothing: custom format with four jobs,
+# plain SQL, through the roots of partitioned tables, and a directory dumped with
+# four jobs; partitions made by nudge.maintain() included.
+
+use strict;
+use warnings;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = PostgreSQL::Test::Cluster->new('dump');
+$node->init;
+$node->append_conf('postgresql.conf', "timezone = 'UTC'\nmax_connections = 50\n");
+$node->start;
+
+# Tables of which a new database has the same rows, and statistics of a server
+my @not_dumped = qw(jobs access_rights tallies);
+
+# Every table with the number of its rows and a hash of them, every sequence with
+# its value, and what roles may do.
+my $fingerprint = <<'SQL';
+CREATE FUNCTION pg_temp.fingerprint() RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+    r record;
+    t text;
+BEGIN
+    FOR r IN SELECT c.oid, c.relname, c.relkind::text,
+                    (SELECT string_agg(a::text, ',' ORDER BY a::text)
+                     FROM unnest(coalesce(c.relacl, acldefault(CASE c.relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", c.relowner))) a) AS acl
+             FROM pg_class c
+             WHERE c.relnamespace = 'nudge'::regnamespace AND c.relkind IN ('r', 'p', 'S', 'v')
+             ORDER BY c.relname
+    LOOP
+        t := '';
+        IF r.relkind = 'r' AND r.relname <> ALL ('{NOT_DUMPED}') THEN
+            EXECUTE format('SELECT count(*) || '' '' || coalesce(md5(string_agg(x::text, E''\n'' ORDER BY x::text)), '''') FROM nudge.%I x', r.relname) INTO t;
+        ELSIF r.relkind = 'S' THEN
+            EXECUTE format('SELECT last_value || '' '' || is_called FROM nudge.%I', r.relname) INTO t;
+        END IF;
+        RETURN NEXT r.relname || ' ' || r.relkind || ' ' || r.acl || ' ' || t || ' '
+            || coalesce((SELECT pg_get_expr(c.relpartbound, c.oid) FROM pg_class c WHERE c.oid = r.oid), '') || ' '
+            || coalesce((SELECT string_agg(pg_get_indexdef(i.indexrelid), ', ' ORDER BY i.indexrelid::regclass::text)
+                         FROM pg_index i WHERE i.indrelid = r.oid), '') || ' '
+            || coalesce((SELECT string_agg(pg_get_constraintdef(k.oid), ', ' ORDER BY k.conname)
+                         FROM pg_constraint k WHERE k.conrelid = r.oid), '');
+    END LOOP;
+    RETURN QUERY
+        SELECT p.oid::regprocedure || ' ' || (SELECT string_agg(a::text, ',' ORDER BY a::text)
+                                               FROM unnest(coalesce(p.proacl, acldefault('f', p.proowner))) a)
+        FROM pg_proc p WHERE p.pronamespace = 'nudge'::regnamespace ORDER BY 1;
+END
+$$;
+SELECT pg_temp.fingerprint();
+SQL
+my $exceptions = join(',', @not_dumped);
+$fingerprint =~ s/NOT_DUMPED/$exceptions/;
+
+$node->safe_psql('postgres', 'CREATE DATABASE source');
+$node->safe_psql('postgres', "CREATE ROLE dump_$_") foreach qw(app marketer mailer executor analyst);
+$node->safe_psql('source', <<'SQL');
+CREATE EXTENSION pg_nudge;
+SELECT nudge.grant_access(('dump_' || a)::regrole, a)
+    FROM unnest('{app,marketer,mailer,executor,analyst}'::text[]) AS a;
+INSERT INTO nudge.users (user_id, email, timezone, profile)
+    SELECT 'user-' || g, 'user-' || g || '@example.org', 'Europe/Paris', jsonb_build_object('tier', g % 3)
+    FROM generate_series(1, 50) g;
+INSERT INTO nudge.templates (template_id, subject, body_text) VALUES
+    ('welcome', 'Hello {{ user.user_id }}', 'Welcome, {{ user.user_id }}'),
+    ('broken', 'Hello', '{{ user.profile.nothing | no_such_filter }}');
+INSERT INTO nudge.templates (template_id, channel, body_text) VALUES ('welcome', 'sms', 'Hi');
+INSERT INTO nudge.segments (name) VALUES ('some');
+INSERT INTO nudge.segment_members (segment, user_id) SELECT 'some', 'user-' || g FROM generate_series(1, 20) g;
+INSERT INTO nudge.rules (name, trigger_type, template_id, priority, delay, segments, cancel_on) VALUES
+    ('now', 'behavioral', 'welcome', 'immediate', '0', '{}', '{}'),
+    ('some', 'behavioral', 'welcome', 'normal', '0', '{some}', '{}'),
+    ('later', 'behavioral', 'welcome', 'low', '1 day', '{}', '{purchase}');
+INSERT INTO nudge.conditions (rule_id, position, condition_type, parameters)
+    SELECT rule_id, 1, 'action_type', '{"types": ["login"]}' FROM nudge.rules;
+INSERT INTO nudge.frequency_caps (rule_id, period, max_messages) SELECT rule_id, 'daily', 1 FROM nudge.rules WHERE name = 'now';
+INSERT INTO nudge.frequency_caps (period, max_messages) VALUES ('monthly', 30);
+-- rows in the DEFAULT partitions, in dated ones of the past, and in today's
+SELECT nudge.maintain();
+INSERT INTO nudge.actions (user_id, action_type, occurred_at, recorded_at)
+    SELECT 'user-' || g, 'login', t, t
+    FROM generate_series(1, 50) g, unnest('{2021-05-31 23:59:59+00,2021-06-01 00:00+00,2021-07-15 12:00+00,2019-01-01}'::timestamptz[]) t;
+SELECT nudge.maintain('2021-06-10');
+SQL
+$node->safe_psql('source', $_) foreach (
+	"INSERT INTO nudge.actions (user_id, action_type, recorded_at) SELECT 'user-' || g, 'login', '2022-01-01' FROM generate_series(1, 50) g",
+	"INSERT INTO nudge.actions (user_id, action_type) SELECT 'user-' || g, 'login' FROM generate_series(1, 50) g",
+	"INSERT INTO nudge.actions (user_id, action_type) SELECT 'user-' || g, 'login' FROM generate_series(1, 30) g",
+	"SELECT nudge.execute_pending(60)",
+	"SELECT nudge.ack(message_id, claim_token, 'p-' || message_id) FROM nudge.claim('dump', 10)",
+	"SELECT nudge.nack(message_id, claim_token, 'no', message_id % 2 = 0) FROM nudge.claim('dump', 4)",
+	"SELECT count(*) FROM nudge.claim('dump', 3)",
+	"SELECT nudge.record_event(message_id, 'opened', now(), '{\"event_id\": \"1\"}') FROM nudge.outbox WHERE status = 'sent'");
+
+my $summary = 'SELECT '
+  . join(', ', map { "(SELECT count(*) > 0 FROM nudge.$_)" } qw(pending message_queue message_blocks message_results events cap_usage executor_runs frequency_caps))
+  . ", (SELECT count(DISTINCT tableoid) FROM nudge.actions)";
+is($node->safe_psql('source', $summary), 't|t|t|t|t|t|t|t|4',
+	'there are rows of every kind, in four partitions of actions');
+my @source = split /\n/, $node->safe_psql('source', $fingerprint);
+
+my $dir = PostgreSQL::Test::Utils::tempdir;
+my %ways = (
+	'custom format, four jobs' => {
+		dump => [ '-Fc', '-f', "$dir/custom" ],
+		restore => [ 'pg_restore', '--exit-on-error', '-j4', "$dir/custom" ]
+	},
+	'plain SQL' => {
+		dump => [ '-f', "$dir/plain.sql" ],
+		restore => [ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', "$dir/plain.sql" ]
+	},
+	'through partition roots' => {
+		dump => [ '--load-via-partition-root', '-Fc', '-f', "$dir/root" ],
+		restore => [ 'pg_restore', '--exit-on-error', '-j4', "$dir/root" ]
+	},
+	'plain SQL through partition roots' => {
+		dump => [ '--load-via-partition-root', '-f', "$dir/root.sql" ],
+		restore => [ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', "$dir/root.sql" ]
+	},
+	'directory, four jobs each way' => {
+		dump => [ '-Fd', '-j4', '-f', "$dir/directory" ],
+		restore => [ 'pg_restore', '--exit-on-error', '-j4', "$dir/directory" ]
+	});
+
+my $n = 0;
+foreach my $way (sort keys %ways)
+{
+	my $target = 'target' . ++$n;
+
+	$node->safe_psql('postgres', "CREATE DATABASE $target");
+	command_ok([ 'pg_dump', '-d', $node->connstr('source'), @{ $ways{$way}{dump} } ],
+		"$way: dumped");
+	command_ok([ @{ $ways{$way}{restore} }, '-d', $node->connstr($target) ],
+		"$way: restored without an error");
+
+	is_deeply([ split /\n/, $node->safe_psql($target, $fingerprint) ],
+		\@source, "$way: every row, sequence, privilege, index and constraint is there");
+	is( $node->safe_psql($target,
+			"SELECT count(*) FROM pg_inherits i JOIN pg_depend d ON d.objid = i.inhrelid AND d.deptype = 'e'
+			 JOIN pg_class c ON c.oid = i.inhrelid AND c.relkind = 'r'"),
+		4, "$way: only the DEFAULT partitions belong to the extension");
+
+	# It goes on where it was.
+	is( $node->safe_psql($target,
+			'SELECT m ->> \'partitions_made\' || (m ->> \'postponed\') FROM nudge.maintain() AS m'),
+		'[][]', "$way: no partition is missing");
+	is( $node->safe_psql($target, <<'SQL'), 'f|t|1|t', "$way: rules fire, messages are made and claimed");
+CREATE TEMP TABLE was AS SELECT (SELECT max(pending_id) FROM nudge.pending) AS pending, (SELECT max(message_id) FROM nudge.messages) AS message;
+UPDATE nudge.pending SET status = 'dead' WHERE status <> 'dead';
+INSERT INTO nudge.users (user_id, email) VALUES ('new', 'new@example.org');
+INSERT INTO nudge.actions (user_id, action_type) VALUES ('new', 'login');
+CREATE TEMP TABLE ran AS SELECT * FROM nudge.execute_pending();
+DELETE FROM nudge.outbox WHERE user_id <> 'new' AND status = 'ready';
+SELECT (SELECT min(pending_id) <= (SELECT pending FROM was) FROM nudge.pending WHERE user_id = 'new'),
+       (SELECT executed = 1 FROM ran), count(*), min(message_id) > (SELECT message FROM was)
+FROM nudge.claim('restored');
+SQL
+}
+
+# Rows go unchecked only where a superuser restores a dump.
+foreach my $session ([ 'of a superuser', '' ],
+	[ 'of a marketer', 'SET SESSION AUTHORIZATION dump_marketer; SET check_function_bodies = off; ' ])
+{
+	my ($code, $out, $err) = $node->psql('target1', $session->[1]
+		  . "INSERT INTO nudge.conditions (rule_id, position, condition_type, parameters) "
+		  . "VALUES (-1, 1, 'action_type', '{\"types\": [\"login\"]}')");
+	like($err, qr/violates foreign key constraint/, "a session $session->[0] has its rows checked");
+}
+
+# DROP EXTENSION takes the partitions along.
+$node->safe_psql('target1', 'DROP EXTENSION pg_nudge');
+is($node->safe_psql('target1', "SELECT count(*) FROM pg_class WHERE relnamespace = 'nudge'::regnamespace"),
+	0, 'DROP EXTENSION leaves nothing in the schema');
+
+$node->stop;
+done_testing();
