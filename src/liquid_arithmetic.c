@@ -209,9 +209,10 @@ numeric_floor_of(Numeric num, bool ceiling)
 static int
 numeric_sign_of(Numeric num)
 {
+	Datum		zero = NumericGetDatum(int64_to_numeric(0));
+
 	return DatumGetInt32(DirectFunctionCall2(numeric_cmp,
-											 NumericGetDatum(num),
-											 NumericGetDatum(int64_to_numeric(0))));
+											 NumericGetDatum(num), zero));
 }
 
 /* The remainder with the sign of the divisor */

@@ -266,9 +266,9 @@ liquid_append_inspected(LiquidState *st, StringInfo buf, LiquidValue v)
 static void
 append_numeric(StringInfo buf, Numeric num)
 {
-	appendStringInfoString(buf,
-						   DatumGetCString(DirectFunctionCall1(numeric_out,
-															   NumericGetDatum(num))));
+	Datum		text = DirectFunctionCall1(numeric_out, NumericGetDatum(num));
+
+	appendStringInfoString(buf, DatumGetCString(text));
 }
 
 /* Appends a value converted to text; nil is empty. */

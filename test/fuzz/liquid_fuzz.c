@@ -117,7 +117,8 @@ put_array(JsonbParseState **state, const char *text, int len)
 	{
 		pushJsonbValue(state, WJB_BEGIN_OBJECT, NULL);
 		key(state, "k");
-		put(state, WJB_VALUE, i == 0 ? number_value(1, 0) : string_value(text, len));
+		put(state, WJB_VALUE,
+			i == 0 ? number_value(1, 0) : string_value(text, len));
 		key(state, "n");
 		put(state, WJB_VALUE, number_value(-1234567, 3));
 		pushJsonbValue(state, WJB_END_OBJECT, NULL);
