@@ -255,7 +255,9 @@ liquid_append_inspected(LiquidState *st, StringInfo buf, LiquidValue v)
 {
 	if (!has_room(st, buf))
 		return;
-	if (v.kind == LIQUID_STRING)
+	if (v.kind == LIQUID_STRING && v.len > st->out_limit)
+		fail_output(st);
+	else if (v.kind == LIQUID_STRING)
 		append_quoted(buf, v.u.s, v.len);
 	else if (v.kind == LIQUID_NIL)
 		appendStringInfoString(buf, "nil");

@@ -291,6 +291,9 @@ liquid_is_space(unsigned char c)
 /* What liquid_compare says of values without a common order */
 #define LIQUID_UNORDERED	2
 
+/* Bytes of the longest string that a filter takes */
+#define LIQUID_MAX_STRING	(64 * 1024 * 1024)
+
 /* Room for any decimal as text */
 #define LIQUID_FLOAT_LENGTH 40
 
