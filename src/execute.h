@@ -26,6 +26,9 @@
 /* Bytes of rendered messages that a batch holds before it writes them */
 #define EXECUTE_MAX_RENDERED (8 * 1024 * 1024)
 
+/* Bytes of cap counts that a call keeps in hand before it writes them */
+#define EXECUTE_MAX_USAGE (64 * 1024 * 1024)
+
 /* Triggers of a batch */
 #define EXECUTE_BATCH 1000
 
@@ -45,8 +48,7 @@ typedef struct BatchUser
 	Datum		user_id;
 	bool		known;			/* row has been looked up */
 	UserRow		row;
-	UsageRow	usage;
-	bool		usage_changed;
+	UsageRow   *usage;			/* looked up when a message is to be counted */
 } BatchUser;
 
 /* A trigger of a batch */
@@ -81,7 +83,11 @@ typedef struct Batch
 	BatchUser  *users;
 	int			ntemplates;
 	MessageTemplate *templates; /* by id and channel */
-	UsageStore *usage;			/* opened at first use */
+	UsageStore *usage;
+
+	/* The last rule that was rendered for, as templates see it */
+	const Rule *last_rule;
+	Jsonb	   *last_rule_object;
 } Batch;
 
 typedef struct ExecuteTotals
