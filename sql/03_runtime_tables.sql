@@ -40,7 +40,7 @@ CREATE TABLE nudge.pending (
     action_data jsonb,
     context     jsonb,
     last_error  text,
-    PRIMARY KEY (user_id, pending_id)
+    PRIMARY KEY (user_id, rule_id, pending_id)
 ) WITH (fillfactor = 90,
         autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000,
         autovacuum_vacuum_cost_delay = 0,

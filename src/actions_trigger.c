@@ -90,7 +90,7 @@ evaluate_action(Evaluator *evaluator, Scheduler *scheduler)
 static void
 tally_history(int64 rows, TimestampTz now)
 {
-	Appender   *appender = appender_open(nudge_relation(NUDGE_TALLIES));
+	Appender   *appender = appender_open(nudge_relation(NUDGE_TALLIES), 3);
 	Datum		values[3];
 	bool		nulls[3] = {false, false, false};
 
@@ -114,6 +114,10 @@ evaluate_rows(Tuplestorestate *rows, TupleTableSlot *slot)
 	evaluator.history = history_open();
 	evaluator.now = GetCurrentTransactionStartTimestamp();
 
+	/* Other triggers of the statement may have read the rows before. */
+	tuplestore_select_read_pointer(rows, 0);
+	tuplestore_rescan(rows);
+
 	/*
 	 * Rows are fetched in this function's own context: a row that comes from
 	 * disk is freed by the slot, which must not find that a reset did it.
@@ -123,7 +127,9 @@ evaluate_rows(Tuplestorestate *rows, TupleTableSlot *slot)
 		MemoryContext old;
 
 		CHECK_FOR_INTERRUPTS();
+		old = MemoryContextSwitchTo(row_context);
 		action_from_slot(&evaluator.action, slot);
+		MemoryContextSwitchTo(old);
 		if (evaluator.action.recorded_at != evaluator.now)
 		{
 			history_rows++;

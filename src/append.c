@@ -24,6 +24,7 @@
 #include "executor/executor.h"
 #include "executor/nodeModifyTable.h"
 #include "nodes/makefuncs.h"
+#include "rewrite/rewriteHandler.h"
 #include "utils/rel.h"
 
 /* Rows that a buffered appender keeps back, at most */
@@ -47,6 +48,8 @@ struct Appender
 	EState	   *estate;
 	ResultRelInfo *target;		/* of relation itself */
 	TupleTableSlot *slot;		/* in the layout of relation */
+	int			nsupplied;		/* columns that callers give */
+	ExprState **defaults;		/* of the columns after those; may be NULL */
 
 	/* Partitioned tables only */
 	ModifyTableState *mtstate;
@@ -55,8 +58,33 @@ struct Appender
 	RowBuffer  *buffer;			/* NULL: rows go to the table at once */
 };
 
+/*
+ * Columns that somebody added to our tables get their defaults.
+ */
+static void
+prepare_defaults(Appender *appender)
+{
+	TupleDesc	desc = RelationGetDescr(appender->relation);
+	int			nadded = desc->natts - appender->nsupplied;
+
+	if (nadded <= 0)
+		return;
+	appender->defaults = palloc0(nadded * sizeof(ExprState *));
+	for (int i = 0; i < nadded; i++)
+	{
+		AttrNumber	attnum = appender->nsupplied + i + 1;
+		Node	   *expression = NULL;
+
+		if (!TupleDescAttr(desc, attnum - 1)->attisdropped)
+			expression = build_column_default(appender->relation, attnum);
+		if (expression != NULL)
+			appender->defaults[i] = ExecPrepareExpr((Expr *) expression,
+													appender->estate);
+	}
+}
+
 Appender *
-appender_open(Oid relid)
+appender_open(Oid relid, int nsupplied)
 {
 	Appender   *appender = palloc0(sizeof(Appender));
 	RangeTblEntry *rte = makeNode(RangeTblEntry);
@@ -79,6 +107,8 @@ appender_open(Oid relid)
 	InitResultRelInfo(appender->target, appender->relation, 1, NULL, 0);
 	appender->slot = table_slot_create(appender->relation,
 									   &estate->es_tupleTable);
+	appender->nsupplied = nsupplied;
+	prepare_defaults(appender);
 
 	if (appender->relation->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
 	{
@@ -187,11 +217,22 @@ appender_insert(Appender *appender, const Datum *values, const bool *nulls)
 	EState	   *estate = appender->estate;
 	TupleTableSlot *slot = appender->slot;
 	ResultRelInfo *target = appender->target;
-	int			natts = slot->tts_tupleDescriptor->natts;
+	int			nadded = slot->tts_tupleDescriptor->natts - appender->nsupplied;
 
 	ExecClearTuple(slot);
-	memcpy(slot->tts_values, values, natts * sizeof(Datum));
-	memcpy(slot->tts_isnull, nulls, natts * sizeof(bool));
+	memcpy(slot->tts_values, values, appender->nsupplied * sizeof(Datum));
+	memcpy(slot->tts_isnull, nulls, appender->nsupplied * sizeof(bool));
+	for (int i = 0; i < nadded; i++)
+	{
+		int			column = appender->nsupplied + i;
+
+		slot->tts_isnull[column] = true;
+		if (appender->defaults[i] != NULL)
+			slot->tts_values[column] =
+				ExecEvalExpr(appender->defaults[i],
+							 GetPerTupleExprContext(estate),
+							 &slot->tts_isnull[column]);
+	}
 	ExecStoreVirtualTuple(slot);
 
 	if (appender->routing != NULL)

@@ -16,8 +16,12 @@
 
 typedef struct Appender Appender;
 
-/* Opens a plain or partitioned table (RowExclusiveLock) in the current context. */
-extern Appender *appender_open(Oid relid);
+/*
+ * Opens a plain or partitioned table (RowExclusiveLock) in the current context.
+ * Rows are given with their first nsupplied columns; those that somebody added
+ * after them get their defaults.
+ */
+extern Appender *appender_open(Oid relid, int nsupplied);
 
 /*
  * Keeps rows back and appends many at a time, which costs less.  They are there
@@ -25,7 +29,7 @@ extern Appender *appender_open(Oid relid);
  */
 extern void appender_set_buffered(Appender *appender);
 
-/* Appends a row; values and nulls are in the order of the table's columns. */
+/* Appends a row; values and nulls are those of the first nsupplied columns. */
 extern void appender_insert(Appender *appender, const Datum *values, const bool *nulls);
 
 extern void appender_close(Appender *appender);

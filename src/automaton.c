@@ -21,6 +21,9 @@
 /* Nodes with more edges than this get a table of all 256 */
 #define MAX_SPARSE_EDGES 12
 
+/* A search looks for interrupts every so many bytes */
+#define INTERRUPT_BYTES 4096
+
 #define NO_NODE (-1)
 #define NO_PATTERN (-1)
 
@@ -32,6 +35,7 @@ typedef struct State
 								 * included, where a head ends */
 	int32		edges;			/* first edge, or table of 256 targets */
 	int16		nedges;			/* -1: edges is a table */
+	bool		whole;			/* heads reported from here are whole patterns */
 } State;
 
 struct Automaton
@@ -44,6 +48,10 @@ struct Automaton
 	int32	   *edge_targets;
 	int32	   *tables;
 	int32		root[256];		/* targets of the root, itself included */
+
+	/* By state: the last search that reported it and all behind it */
+	uint64	   *reported;
+	uint64		search;
 };
 
 /* The trie while it is built: children as linked lists */
@@ -287,6 +295,7 @@ link_failures(Automaton *automaton, const Trie *trie)
 
 	automaton->nodes[0].fail = 0;
 	automaton->nodes[0].report = NO_NODE;
+	automaton->nodes[0].whole = true;
 	memset(automaton->root, 0, sizeof(automaton->root));
 	for (int32 child = trie->nodes[0].first_child; child != NO_NODE;
 		 child = trie->nodes[child].next_sibling)
@@ -307,6 +316,10 @@ link_failures(Automaton *automaton, const Trie *trie)
 					 trie->nodes[child].byte);
 			node->report = node->pattern != NO_PATTERN ? child :
 				automaton->nodes[node->fail].report;
+			node->whole = automaton->nodes[node->fail].whole &&
+				(node->pattern == NO_PATTERN ||
+				 automaton->head_lengths[node->pattern] ==
+				 automaton->patterns[node->pattern].length);
 			queue[tail++] = child;
 		}
 		CHECK_FOR_INTERRUPTS();
@@ -325,15 +338,20 @@ automaton_build(const Bytes *patterns, int npatterns)
 	build_trie(&trie, patterns, automaton->head_lengths, npatterns);
 	lay_out_edges(automaton, &trie);
 	link_failures(automaton, &trie);
+	automaton->reported = palloc_extended((Size) trie.nnodes * sizeof(uint64),
+										  MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	pfree(trie.nodes);
 	return automaton;
 }
 
 /*
- * Reports the patterns whose head ends before text[end].
+ * Reports the patterns whose head ends before text[end].  Where only whole
+ * patterns are left to report and they have been reported for this text before,
+ * there is no need to go on: patterns that are part of each other would
+ * otherwise cost their number at each byte.
  */
 static void
-report(const Automaton *automaton, int32 at, const char *text, int end,
+report(Automaton *automaton, int32 at, const char *text, int end,
 	   int length, AutomatonMatch match, void *arg)
 {
 	while (at != NO_NODE)
@@ -343,6 +361,12 @@ report(const Automaton *automaton, int32 at, const char *text, int end,
 		int			head = automaton->head_lengths[pattern];
 		int			rest = automaton->patterns[pattern].length - head;
 
+		if (node->whole)
+		{
+			if (automaton->reported[at] == automaton->search)
+				return;
+			automaton->reported[at] = automaton->search;
+		}
 		if (rest <= length - end &&
 			memcmp(automaton->patterns[pattern].data + head, text + end,
 				   rest) == 0)
@@ -352,16 +376,19 @@ report(const Automaton *automaton, int32 at, const char *text, int end,
 }
 
 void
-automaton_search(const Automaton *automaton, const char *text, int length,
+automaton_search(Automaton *automaton, const char *text, int length,
 				 AutomatonMatch match, void *arg)
 {
 	int32		node = 0;
 
+	automaton->search++;
 	for (int i = 0; i < length; i++)
 	{
 		node = step(automaton, node, (unsigned char) text[i]);
 		if (automaton->nodes[node].report != NO_NODE)
 			report(automaton, automaton->nodes[node].report, text, i + 1,
 				   length, match, arg);
+		if (i % INTERRUPT_BYTES == 0)
+			CHECK_FOR_INTERRUPTS();
 	}
 }

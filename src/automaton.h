@@ -14,7 +14,7 @@
 
 typedef struct Automaton Automaton;
 
-/* Called for each occurrence; a pattern may be reported several times. */
+/* Called at least once for each pattern that occurs. */
 typedef void (*AutomatonMatch) (int pattern, void *arg);
 
 /*
@@ -23,7 +23,7 @@ typedef void (*AutomatonMatch) (int pattern, void *arg);
  */
 extern Automaton *automaton_build(const Bytes *patterns, int npatterns);
 
-extern void automaton_search(const Automaton *automaton, const char *text,
-							 int length, AutomatonMatch match, void *arg);
+extern void automaton_search(Automaton *automaton, const char *text, int length,
+							 AutomatonMatch match, void *arg);
 
 #endif							/* NUDGE_AUTOMATON_H */

@@ -22,6 +22,8 @@ typedef struct Counting
 	const Rules *rules;
 	pg_tz	   *tz;
 	DateADT		today;
+	bool		all;			/* count on when a cap is used up */
+	bool		used_up;
 	int			n;
 	CapState   *states;
 } Counting;
@@ -51,9 +53,11 @@ applies(const FrequencyCap *cap, const Rule *rule)
 }
 
 /*
- * Counts a pending trigger against the caps in whose window it fired.
+ * Counts a pending trigger against the caps in whose window it fired.  Once a cap
+ * is used up there is no need for more, so that nobody reads more triggers than
+ * caps allow.
  */
-static void
+static bool
 count_pending(int64 rule_id, TimestampTz fired_at, void *arg)
 {
 	Counting   *counting = arg;
@@ -79,15 +83,18 @@ count_pending(int64 rule_id, TimestampTz fired_at, void *arg)
 		caps_window(cap->period, counting->today, &first, &last);
 		if (day >= first && day <= last)
 			state->waiting++;
+		counting->used_up |= state->used + state->waiting >= cap->max_messages;
 	}
+	return counting->all || !counting->used_up;
 }
 
-int
-cap_states(Evaluator *evaluator, const Rule *rule, CapState **states)
+static int
+count_caps(Evaluator *evaluator, const Rule *rule, bool all, CapState **states)
 {
 	const Rules *rules = evaluator->rules;
 	int			most = rule->ncaps + rules->nglobal_caps;
 	Counting	counting = {rules};
+	bool		of_all_rules = false;
 
 	*states = NULL;
 	if (most == 0)
@@ -108,20 +115,35 @@ cap_states(Evaluator *evaluator, const Rule *rule, CapState **states)
 
 	counting.tz = evaluator_timezone(evaluator);
 	counting.today = caps_local_day(evaluator->now, counting.tz);
+	counting.all = all;
 	for (int i = 0; i < counting.n; i++)
-		counting.states[i].used =
-			usage_count(evaluator_usage(evaluator), counting.states[i].cap,
+	{
+		CapState   *state = &counting.states[i];
+
+		state->used =
+			usage_count(evaluator_usage(evaluator), state->cap,
 						counting.today, is_transactional, (void *) rules);
-	history_pending(evaluator->history, evaluator->action.user_id_datum,
-					count_pending, &counting);
+		counting.used_up |= state->used >= state->cap->max_messages;
+		of_all_rules |= state->cap->rule_id == 0;
+	}
+	if (all || !counting.used_up)
+		history_pending(evaluator->history, evaluator->action.user_id_datum,
+						of_all_rules ? 0 : rule->rule_id, count_pending,
+						&counting);
 	return counting.n;
+}
+
+int
+cap_states(Evaluator *evaluator, const Rule *rule, CapState **states)
+{
+	return count_caps(evaluator, rule, true, states);
 }
 
 const FrequencyCap *
 cap_forbids(Evaluator *evaluator, const Rule *rule)
 {
 	CapState   *states;
-	int			n = cap_states(evaluator, rule, &states);
+	int			n = count_caps(evaluator, rule, false, &states);
 
 	for (int i = 0; i < n; i++)
 	{

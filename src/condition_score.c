@@ -21,8 +21,11 @@
 #include "utils/builtins.h"
 #include "utils/numeric.h"
 
-#define PURCHASE "purchase"
-#define LOGIN "login"
+/* Arrays, so that each has one address */
+static const char PURCHASE[] = "purchase";
+static const char LOGIN[] = "login";
+
+#define INCOMPLETE_HISTORY "a partition of nudge.actions lacks its index on (user_id, action_type, recorded_at, action_id)"
 
 /* No history is counted further than this. */
 #define MAX_COUNT INT64CONST(1000000000)
@@ -169,6 +172,9 @@ score_purchase_behavior(Evaluator *evaluator, const Condition *condition)
 			return score_error(evaluator, "the metric is not a number");
 		metric = value.val.numeric;
 	}
+	else if (condition->count_purchases &&
+			 !history_is_complete(evaluator->history))
+		return score_error(evaluator, INCOMPLETE_HISTORY);
 	else if (condition->count_purchases)
 		metric = int64_to_numeric(count_purchases(evaluator, condition));
 	else
@@ -229,6 +235,8 @@ score_engagement_level(Evaluator *evaluator, const Condition *condition)
 			return score_error(evaluator, "behavior.last_login is not a time");
 		known = true;
 	}
+	if (!history_is_complete(evaluator->history))
+		return score_error(evaluator, INCOMPLETE_HISTORY);
 	if (last_login_action(evaluator, condition, &acted))
 	{
 		stated = known ? Max(stated, acted) : acted;
@@ -438,7 +446,7 @@ score_jsonpath(Evaluator *evaluator, const Condition *condition)
 		evaluator->document_known = true;
 	}
 	if (evaluator->document == NULL)
-		return score_error(evaluator, "the documents are nested too deeply");
+		return score_error(evaluator, "the documents are nested too deeply, or too large");
 
 	InitFunctionCallInfoData(*fcinfo, &flinfo, 4, InvalidOid, NULL, NULL);
 	flinfo.fn_mcxt = CurrentMemoryContext;

@@ -180,7 +180,11 @@ Jsonb *
 document_of(Action *action, const UserRow *user)
 {
 	JsonbParseState *state = NULL;
+	Size		total;
 
+	/* The action's data stands in the document twice. */
+	total = 2 * (Size) VARSIZE(action_data(action)) +
+		VARSIZE(action_context(action));
 	if (too_deep(action_data(action)) || too_deep(action_context(action)))
 		return NULL;
 	if (user->found)
@@ -188,10 +192,16 @@ document_of(Action *action, const UserRow *user)
 		for (AttrNumber attnum = Anum_users_profile;
 			 attnum <= Anum_users_preferences; attnum++)
 		{
-			if (too_deep(DatumGetJsonbP(user->values[attnum - 1])))
+			Jsonb	   *document = DatumGetJsonbP(user->values[attnum - 1]);
+
+			if (too_deep(document))
 				return NULL;
+			total += VARSIZE(document);
 		}
 	}
+
+	if (total > DOCUMENT_MAX_SIZE)
+		return NULL;
 
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 	push_user(&state, user);

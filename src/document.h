@@ -17,6 +17,9 @@
 /* Documents nested deeper than this are not looked into. */
 #define DOCUMENT_MAX_DEPTH 256
 
+/* Nor are larger ones built; jsonb itself ends at 256 MB. */
+#define DOCUMENT_MAX_SIZE (100 * 1024 * 1024)
+
 /* How deep a document is nested; stops counting past limit. */
 extern int	jsonb_depth(Jsonb *document, int limit);
 
@@ -38,7 +41,8 @@ extern void push_user(JsonbParseState **state, const UserRow *user);
 extern void push_action(JsonbParseState **state, Action *action);
 
 /*
- * {"user": …, "action": …}; NULL where a part is nested too deeply.
+ * {"user": …, "action": …}; NULL where a part is nested too deeply, or the whole
+ * would be too large.
  */
 extern Jsonb *document_of(Action *action, const UserRow *user);
 

@@ -49,6 +49,8 @@ condition_cost(const Condition *condition)
 void
 evaluator_reset(Evaluator *evaluator)
 {
+	evaluator->action.data = NULL;
+	evaluator->action.context = NULL;
 	evaluator->user_known = false;
 	evaluator->purchases_known = false;
 	evaluator->login_known = false;

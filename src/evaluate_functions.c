@@ -17,6 +17,7 @@
 #include "schedule.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(nudge_register_action);
@@ -191,6 +192,7 @@ nudge_evaluate_rules(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	Evaluator	evaluator = {0};
+	MemoryContext rule_context;
 
 	action_from_arguments(&evaluator.action, fcinfo);
 	InitMaterializedSRF(fcinfo, 0);
@@ -198,11 +200,14 @@ nudge_evaluate_rules(PG_FUNCTION_ARGS)
 	evaluator.rules = rules_acquire();
 	evaluator.history = history_open();
 	evaluator.now = evaluator.action.recorded_at;
-	evaluator_reset(&evaluator);
+	rule_context = AllocSetContextCreate(CurrentMemoryContext,
+										 "pg_nudge evaluation",
+										 ALLOCSET_DEFAULT_SIZES);
 
 	for (int i = 0; i < evaluator.rules->nrules; i++)
 	{
 		const Rule *rule = &evaluator.rules->rules[i];
+		MemoryContext old = MemoryContextSwitchTo(rule_context);
 		double	   *scores = palloc0(Max(rule->nconditions, 1) * sizeof(double));
 		double		score;
 		const char *missing;
@@ -211,6 +216,7 @@ nudge_evaluate_rules(PG_FUNCTION_ARGS)
 		bool		matched;
 
 		CHECK_FOR_INTERRUPTS();
+		evaluator_reset(&evaluator);
 		matched = evaluate_rule(&evaluator, rule, scores, &score, NULL, NULL) &&
 			evaluate_segments(&evaluator, rule, &missing);
 		values[0] = Int64GetDatum(rule->rule_id);
@@ -219,8 +225,11 @@ nudge_evaluate_rules(PG_FUNCTION_ARGS)
 		values[3] = Float8GetDatum(score);
 		values[4] = scores_array(scores, rule->nconditions);
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(rule_context);
 	}
 
+	MemoryContextDelete(rule_context);
 	history_close(evaluator.history);
 	rules_release(evaluator.rules);
 	return (Datum) 0;

@@ -146,14 +146,14 @@ writer_close(Writer *writer)
  * Appends a row to a table whose appender is opened at first use.
  */
 static void
-append(Writer *writer, Appender **appender, NudgeRelation table,
+append(Writer *writer, Appender **appender, NudgeRelation table, int natts,
 	   const Datum *values, const bool *nulls)
 {
 	if (*appender == NULL)
 	{
 		MemoryContext old = MemoryContextSwitchTo(writer->context);
 
-		*appender = appender_open(nudge_relation(table));
+		*appender = appender_open(nudge_relation(table), natts);
 		appender_set_buffered(*appender);
 		MemoryContextSwitchTo(old);
 	}
@@ -187,7 +187,7 @@ append_event(Writer *writer, const BatchTrigger *trigger, const char *type)
 	values[Anum_events_metadata - 1] = writer->empty;
 	values[Anum_events_action_id - 1] = due->values[Anum_pending_action_id - 1];
 	nulls[Anum_events_action_id - 1] = due->nulls[Anum_pending_action_id - 1];
-	append(writer, &writer->events, NUDGE_EVENTS, values, nulls);
+	append(writer, &writer->events, NUDGE_EVENTS, Natts_events, values, nulls);
 }
 
 static void
@@ -217,7 +217,7 @@ append_content(Writer *writer, const BatchTrigger *trigger, Datum channel)
 	values[Anum_messages_priority - 1] = due->values[Anum_pending_priority - 1];
 	values[Anum_messages_fired_at - 1] = TimestampTzGetDatum(due->fired_at);
 	values[Anum_messages_created_at - 1] = TimestampTzGetDatum(writer->now);
-	append(writer, &writer->messages, NUDGE_MESSAGES, values, nulls);
+	append(writer, &writer->messages, NUDGE_MESSAGES, Natts_messages, values, nulls);
 }
 
 static void
@@ -241,7 +241,7 @@ append_to_queue(Writer *writer, const BatchTrigger *trigger, Datum channel,
 	nulls[Anum_message_queue_claim_token - 1] = true;
 	nulls[Anum_message_queue_lease_until - 1] = true;
 	nulls[Anum_message_queue_last_error - 1] = true;
-	append(writer, &writer->queue, NUDGE_MESSAGE_QUEUE, values, nulls);
+	append(writer, &writer->queue, NUDGE_MESSAGE_QUEUE, Natts_message_queue, values, nulls);
 }
 
 static void
@@ -259,7 +259,7 @@ append_block(Writer *writer, const BatchTrigger *trigger)
 		trigger->due.values[Anum_pending_priority - 1];
 	values[Anum_message_blocks_block - 1] = Int64GetDatum(block);
 	values[Anum_message_blocks_next_at - 1] = TimestampTzGetDatum(DT_NOBEGIN);
-	append(writer, &writer->blocks, NUDGE_MESSAGE_BLOCKS, values, nulls);
+	append(writer, &writer->blocks, NUDGE_MESSAGE_BLOCKS, Natts_message_blocks, values, nulls);
 }
 
 static void

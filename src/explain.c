@@ -22,6 +22,7 @@
 #include "miscadmin.h"
 #include "relations.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 #include "utils/numeric.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -104,13 +105,22 @@ observe_text(JsonbValue *value, Datum text)
 	return true;
 }
 
-/* A document that is nested too deeply is not shown. */
+/* Shows the beginning of a long string, and of a large document its kind. */
 static bool
 observe_attribute(bool found, JsonbValue *value)
 {
-	return found &&
-		(value->type != jbvBinary ||
-		 jsonb_depth(JsonbValueToJsonb(value), DOCUMENT_MAX_DEPTH) <= DOCUMENT_MAX_DEPTH);
+	if (!found)
+		return false;
+	if (value->type == jbvString && value->val.string.len > MAX_OBSERVED)
+		value->val.string.len = pg_mbcliplen(value->val.string.val,
+											 value->val.string.len,
+											 MAX_OBSERVED);
+	else if (value->type == jbvNumeric && VARSIZE(value->val.numeric) > MAX_OBSERVED)
+		return observe_text(value, CStringGetTextDatum("(a number of many digits)"));
+	else if (value->type == jbvBinary && value->val.binary.len > MAX_OBSERVED)
+		return observe_text(value, CStringGetTextDatum(JsonContainerIsArray(value->val.binary.data) ?
+													   "(an array)" : "(an object)"));
+	return true;
 }
 
 /* Who may ask for explanations need not be one who may see addresses. */
@@ -153,7 +163,7 @@ observe(Evaluator *evaluator, const Condition *condition, JsonbValue *value)
 			value->type = jbvString;
 			value->val.string.val = url.data;
 			value->val.string.len = url.length;
-			return true;
+			return observe_attribute(true, value);
 		case CONDITION_PURCHASE_BEHAVIOR:
 			if (user_attribute(user, &condition->path, value))
 				return observe_attribute(true, value);
@@ -182,17 +192,13 @@ observe(Evaluator *evaluator, const Condition *condition, JsonbValue *value)
 	return false;				/* keep compiler quiet */
 }
 
-/* "saw" for people: the value as JSON, cut short */
+/* The value as JSON, for people */
 static const char *
 observed_text(JsonbValue *value)
 {
 	Jsonb	   *jsonb = JsonbValueToJsonb(value);
-	char	   *text = JsonbToCString(NULL, &jsonb->root, VARSIZE(jsonb));
-	int			length = strlen(text);
 
-	if (length <= MAX_OBSERVED)
-		return text;
-	return psprintf("%.*s…", pg_mbcliplen(text, length, MAX_OBSERVED), text);
+	return JsonbToCString(NULL, &jsonb->root, VARSIZE(jsonb));
 }
 
 /*
@@ -427,6 +433,7 @@ nudge_explain(PG_FUNCTION_ARGS)
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	Evaluator	evaluator = {0};
 	List	   *template_keys;
+	MemoryContext rule_context;
 
 	action_from_arguments(&evaluator.action, fcinfo);
 	InitMaterializedSRF(fcinfo, 0);
@@ -434,8 +441,10 @@ nudge_explain(PG_FUNCTION_ARGS)
 	evaluator.rules = rules_acquire();
 	evaluator.history = history_open();
 	evaluator.now = evaluator.action.recorded_at;
-	evaluator_reset(&evaluator);
 	template_keys = load_template_keys();
+	rule_context = AllocSetContextCreate(CurrentMemoryContext,
+										 "pg_nudge explanation",
+										 ALLOCSET_DEFAULT_SIZES);
 
 	for (int i = 0; i < evaluator.rules->nrules; i++)
 	{
@@ -443,8 +452,10 @@ nudge_explain(PG_FUNCTION_ARGS)
 		Explanation explanation = {0};
 		Datum		values[5];
 		bool		nulls[5] = {false, false, false, false, false};
+		MemoryContext old = MemoryContextSwitchTo(rule_context);
 
 		CHECK_FOR_INTERRUPTS();
+		evaluator_reset(&evaluator);
 		pushJsonbValue(&explanation.detail, WJB_BEGIN_OBJECT, NULL);
 		explain_status(&explanation, rule);
 		explain_conditions(&explanation, &evaluator, rule);
@@ -460,8 +471,11 @@ nudge_explain(PG_FUNCTION_ARGS)
 																	WJB_END_OBJECT,
 																	NULL)));
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(rule_context);
 	}
 
+	MemoryContextDelete(rule_context);
 	history_close(evaluator.history);
 	rules_release(evaluator.rules);
 	return (Datum) 0;

@@ -27,6 +27,7 @@
 #include "access/stratnum.h"
 #include "access/table.h"
 #include "access/tableam.h"
+#include "bytesmap.h"
 #include "catalog/pg_collation.h"
 #include "miscadmin.h"
 #include "partitioning/partdesc.h"
@@ -56,6 +57,28 @@ typedef struct Probe
 	TupleTableSlot *slot;
 } Probe;
 
+/* Keys of a scan of actions: user, type, two ends of times, two ends of ids */
+#define NUM_ACTION_KEYS 6
+
+/* So many users of a statement are remembered. */
+#define MAX_MEMOS 4096
+
+/* What is known of a user's history up to a row of the statement */
+typedef struct Memo
+{
+	const char *count_type;		/* NULL: nothing */
+	int64		count_id;		/* up to and including this action */
+	int64		count;
+	int64		count_limit;
+
+	const char *last_type;		/* NULL: nothing */
+	int64		last_id;
+	TimestampTz since;			/* what was asked */
+	TimestampTz enough;
+	bool		found;
+	TimestampTz last;
+} Memo;
+
 struct History
 {
 	MemoryContext context;		/* lives as long as the statement */
@@ -66,6 +89,8 @@ struct History
 	bool		actions_open;
 	int			nactions;		/* one a partition */
 	Probe	   *actions;
+	bool		incomplete;		/* a partition cannot be looked into */
+	bytesmap_hash *memos;		/* of Memo, by user */
 };
 
 static void
@@ -162,8 +187,11 @@ history_close(History *history)
 static bool
 find_user(History *history, Probe *probe, Datum user_id, UserRow *user)
 {
+	TupleDesc	desc = RelationGetDescr(probe->table);
 	ScanKeyData key;
 	HeapTuple	tuple;
+	Datum	   *values;
+	bool	   *nulls;
 
 	key_text(&key, 1, user_id);
 	probe_rescan(history, probe, &key, 1);
@@ -172,8 +200,13 @@ find_user(History *history, Probe *probe, Datum user_id, UserRow *user)
 
 	tuple = ExecCopySlotHeapTuple(probe->slot);
 	ExecClearTuple(probe->slot);
-	heap_deform_tuple(tuple, RelationGetDescr(probe->table), user->values,
-					  user->nulls);
+
+	/* Somebody may have added columns. */
+	values = palloc(desc->natts * sizeof(Datum));
+	nulls = palloc(desc->natts * sizeof(bool));
+	heap_deform_tuple(tuple, desc, values, nulls);
+	memcpy(user->values, values, sizeof(user->values));
+	memcpy(user->nulls, nulls, sizeof(user->nulls));
 	return true;
 }
 
@@ -187,7 +220,8 @@ history_user(History *history, Datum user_id, UserRow *user)
 }
 
 /*
- * The index of a partition of nudge.actions that looks up by user and type.
+ * The index of a partition of nudge.actions that looks up by user and type;
+ * InvalidOid where it has none, or is no ordinary table.
  */
 static Oid
 actions_index(Relation partition)
@@ -196,10 +230,13 @@ actions_index(Relation partition)
 		Anum_actions_user_id, Anum_actions_action_type,
 		Anum_actions_recorded_at, Anum_actions_action_id
 	};
-	List	   *indexes = RelationGetIndexList(partition);
+	List	   *indexes;
 	Oid			result = InvalidOid;
 	ListCell   *lc;
 
+	if (partition->rd_rel->relkind != RELKIND_RELATION)
+		return InvalidOid;
+	indexes = RelationGetIndexList(partition);
 	foreach(lc, indexes)
 	{
 		Relation	index = index_open(lfirst_oid(lc), AccessShareLock);
@@ -207,23 +244,20 @@ actions_index(Relation partition)
 
 		if (form->indnkeyatts == lengthof(wanted) &&
 			memcmp(form->indkey.values, wanted, sizeof(wanted)) == 0 &&
-			form->indisvalid)
+			form->indisvalid && RelationGetIndexPredicate(index) == NIL)
 			result = RelationGetRelid(index);
 		index_close(index, NoLock);
 		if (OidIsValid(result))
 			break;
 	}
 	list_free(indexes);
-	if (!OidIsValid(result))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("partition \"%s\" of nudge.actions lacks its index",
-						RelationGetRelationName(partition)),
-				 errdetail("There must be an index on (user_id, action_type, recorded_at, action_id)."),
-				 errhint("Create it, or make partitions with nudge.maintain().")));
 	return result;
 }
 
+/*
+ * A partition that somebody made without its index cannot be looked into; the
+ * history is then known to be incomplete.
+ */
 static void
 open_actions(History *history)
 {
@@ -240,51 +274,73 @@ open_actions(History *history)
 		Oid			index = actions_index(partition);
 
 		table_close(partition, NoLock);
-		probe_open(&history->actions[i], partitions->oids[i], index, 3);
-		history->nactions++;
+		if (OidIsValid(index))
+			probe_open(&history->actions[history->nactions++],
+					   partitions->oids[i], index, NUM_ACTION_KEYS);
+		else
+			history->incomplete = true;
 	}
 	table_close(parent, NoLock);
 	history->actions_open = true;
 	MemoryContextSwitchTo(old);
 }
 
-/*
- * Starts a scan of the user's actions of a type that were recorded at a time
- * that compares so with bound.
- */
+bool
+history_is_complete(History *history)
+{
+	if (!history->actions_open)
+		open_actions(history);
+	return !history->incomplete;
+}
+
+/* Actions of one user and type that were recorded in a range of time, and in a
+ * range of ids */
+typedef struct ActionRange
+{
+	TimestampTz from;			/* inclusive, as is to */
+	TimestampTz to;
+	int64		after_id;		/* exclusive */
+	int64		upto_id;		/* inclusive */
+} ActionRange;
+
 static void
 rescan_actions(History *history, Probe *probe, const Action *action, Datum type,
-			   StrategyNumber strategy, TimestampTz bound)
+			   const ActionRange *range)
 {
-	ScanKeyData keys[3];
+	ScanKeyData keys[NUM_ACTION_KEYS];
 
 	key_text(&keys[0], 1, action->user_id_datum);
 	key_text(&keys[1], 2, type);
-	ScanKeyEntryInitialize(&keys[2], 0, 3, strategy, InvalidOid, InvalidOid,
-						   strategy == BTLessEqualStrategyNumber ?
-						   F_TIMESTAMPTZ_LE : F_TIMESTAMPTZ_GE,
-						   TimestampTzGetDatum(bound));
-	probe_rescan(history, probe, keys, 3);
+	ScanKeyInit(&keys[2], 3, BTGreaterEqualStrategyNumber, F_TIMESTAMPTZ_GE,
+				TimestampTzGetDatum(range->from));
+	ScanKeyInit(&keys[3], 3, BTLessEqualStrategyNumber, F_TIMESTAMPTZ_LE,
+				TimestampTzGetDatum(range->to));
+	ScanKeyInit(&keys[4], 4, BTGreaterStrategyNumber, F_INT8GT,
+				Int64GetDatum(range->after_id));
+	ScanKeyInit(&keys[5], 4, BTLessEqualStrategyNumber, F_INT8LE,
+				Int64GetDatum(range->upto_id));
+	probe_rescan(history, probe, keys, NUM_ACTION_KEYS);
 }
 
-/* Does the row in slot come after the action in hand? */
-static bool
-is_later(TupleTableSlot *slot, const Action *action)
+/* What was recorded before the action in hand, no earlier than since */
+static ActionRange
+actions_before(const Action *action, TimestampTz since)
 {
-	TimestampTz recorded_at;
-	int64		action_id;
-	bool		isnull;
+	ActionRange range = {since, PG_INT64_MAX, PG_INT64_MIN, PG_INT64_MAX};
 
-	if (!action->recorded)
-		return false;
-	recorded_at = DatumGetTimestampTz(slot_getattr(slot,
-												   Anum_actions_recorded_at,
-												   &isnull));
-	if (recorded_at != action->recorded_at)
-		return recorded_at > action->recorded_at;
-	action_id = DatumGetInt64(slot_getattr(slot, Anum_actions_action_id,
-										   &isnull));
-	return action_id > action->action_id;
+	if (action->recorded)
+		range.to = action->recorded_at - 1;
+	return range;
+}
+
+/* What was recorded in the same transaction, after an id, up to the action */
+static ActionRange
+actions_beside(const Action *action, int64 after_id)
+{
+	ActionRange range = {action->recorded_at, action->recorded_at, after_id,
+	action->action_id};
+
+	return range;
 }
 
 /* An action that is only thought of is itself the last of its type. */
@@ -295,33 +351,126 @@ is_thought_of(const Action *action, const char *type)
 		memcmp(action->action_type.data, type, strlen(type)) == 0;
 }
 
+/*
+ * What is remembered of the action's user, to be carried on from row to row of
+ * the statement; NULL where nothing is.  Counting anew for each row would make
+ * many rows of one user cost the square of their number.
+ */
+static Memo *
+find_memo(History *history, const Action *action)
+{
+	MemoryContext old;
+	BytesMapEntry *entry;
+	Bytes		key = action->user_id;
+	bool		found;
+
+	if (!action->recorded)
+		return NULL;
+	old = MemoryContextSwitchTo(history->context);
+	if (history->memos == NULL)
+		history->memos = bytesmap_create(history->context, 64, NULL);
+	entry = bytesmap_lookup(history->memos, key);
+	if (entry == NULL && history->memos->members < MAX_MEMOS)
+	{
+		key.data = memcpy(palloc(key.length), key.data, key.length);
+		entry = bytesmap_insert(history->memos, key, &found);
+		entry->value = palloc0(sizeof(Memo));
+	}
+	MemoryContextSwitchTo(old);
+	return entry != NULL ? entry->value : NULL;
+}
+
+/*
+ * Counts the actions in a range, as long as count stays below limit.
+ */
+static int64
+count_range(History *history, const Action *action, Datum type,
+			ActionRange range, int64 count, int64 limit)
+{
+	for (int i = 0; i < history->nactions && count < limit; i++)
+	{
+		Probe	   *probe = &history->actions[i];
+
+		rescan_actions(history, probe, action, type, &range);
+		while (count < limit &&
+			   probe_next(history, probe, ForwardScanDirection))
+		{
+			CHECK_FOR_INTERRUPTS();
+			count++;
+		}
+		ExecClearTuple(probe->slot);
+	}
+	return count;
+}
+
 int64
 history_count_actions(History *history, const Action *action, const char *type,
 					  int64 limit)
 {
 	Datum		type_datum = CStringGetTextDatum(type);
-	TimestampTz until = action->recorded ? action->recorded_at : DT_NOEND;
+	Memo	   *memo = find_memo(history, action);
 	int64		count = is_thought_of(action, type) ? 1 : 0;
 
 	if (!history->actions_open)
 		open_actions(history);
-	for (int i = 0; i < history->nactions && count < limit; i++)
-	{
-		Probe	   *probe = &history->actions[i];
 
-		rescan_actions(history, probe, action, type_datum, BTLessEqualStrategyNumber,
-					   until);
-		while (count < limit &&
-			   probe_next(history, probe, ForwardScanDirection))
-		{
-			CHECK_FOR_INTERRUPTS();
-			if (!is_later(probe->slot, action))
-				count++;
-		}
-		ExecClearTuple(probe->slot);
+	/* What was cut off at a limit is good for limits up to that one only. */
+	if (memo != NULL && memo->count_type == type &&
+		memo->count_id <= action->action_id &&
+		(memo->count < memo->count_limit || memo->count >= limit))
+		count = count_range(history, action, type_datum,
+							actions_beside(action, memo->count_id), memo->count,
+							limit);
+	else
+	{
+		count = count_range(history, action, type_datum,
+							actions_before(action, PG_INT64_MIN), count, limit);
+		if (action->recorded)
+			count = count_range(history, action, type_datum,
+								actions_beside(action, PG_INT64_MIN), count, limit);
+	}
+	if (memo != NULL)
+	{
+		memo->count_type = type;
+		memo->count_id = action->action_id;
+		memo->count = count;
+		memo->count_limit = limit;
 	}
 	pfree(DatumGetPointer(type_datum));
 	return count;
+}
+
+/*
+ * Looks for the latest occurred_at in a range, from its end, until there is one
+ * that is not before enough.
+ */
+static void
+last_in_range(History *history, const Action *action, Datum type,
+			  ActionRange range, TimestampTz enough, bool *found,
+			  TimestampTz *last)
+{
+	for (int i = 0; i < history->nactions; i++)
+	{
+		Probe	   *probe = &history->actions[i];
+
+		rescan_actions(history, probe, action, type, &range);
+		while (!(*found && *last >= enough) &&
+			   probe_next(history, probe, BackwardScanDirection))
+		{
+			TimestampTz occurred_at;
+			bool		isnull;
+
+			CHECK_FOR_INTERRUPTS();
+			occurred_at =
+				DatumGetTimestampTz(slot_getattr(probe->slot,
+												 Anum_actions_occurred_at,
+												 &isnull));
+			if (!*found || occurred_at > *last)
+				*last = occurred_at;
+			*found = true;
+		}
+		ExecClearTuple(probe->slot);
+	}
 }
 
 bool
@@ -329,36 +478,36 @@ history_last_action(History *history, const Action *action, const char *type,
 					TimestampTz since, TimestampTz enough, TimestampTz *last)
 {
 	Datum		type_datum = CStringGetTextDatum(type);
+	Memo	   *memo = find_memo(history, action);
 	bool		found = is_thought_of(action, type);
+	int64		after_id = PG_INT64_MIN;
 
 	if (found)
 		*last = action->occurred_at;
 	if (!history->actions_open)
 		open_actions(history);
-	for (int i = 0; i < history->nactions; i++)
+
+	if (memo != NULL && memo->last_type == type && memo->since == since &&
+		memo->enough == enough && memo->last_id <= action->action_id)
 	{
-		Probe	   *probe = &history->actions[i];
-
-		rescan_actions(history, probe, action, type_datum, BTGreaterEqualStrategyNumber,
-					   since);
-		while (!(found && *last >= enough) &&
-			   probe_next(history, probe, BackwardScanDirection))
-		{
-			TimestampTz occurred_at;
-			bool		isnull;
-
-			CHECK_FOR_INTERRUPTS();
-			if (is_later(probe->slot, action))
-				continue;
-			occurred_at =
-				DatumGetTimestampTz(slot_getattr(probe->slot,
-												 Anum_actions_occurred_at,
-												 &isnull));
-			if (!found || occurred_at > *last)
-				*last = occurred_at;
-			found = true;
-		}
-		ExecClearTuple(probe->slot);
+		found = memo->found;
+		*last = memo->last;
+		after_id = memo->last_id;
+	}
+	if (action->recorded)
+		last_in_range(history, action, type_datum,
+					  actions_beside(action, after_id), enough, &found, last);
+	if (after_id == PG_INT64_MIN)
+		last_in_range(history, action, type_datum, actions_before(action, since),
+					  enough, &found, last);
+	if (memo != NULL)
+	{
+		memo->last_type = type;
+		memo->last_id = action->action_id;
+		memo->since = since;
+		memo->enough = enough;
+		memo->found = found;
+		memo->last = *last;
 	}
 	pfree(DatumGetPointer(type_datum));
 	return found;
@@ -407,17 +556,22 @@ history_usage(History *history, Datum user_id, Usage *usage)
 }
 
 void
-history_pending(History *history, Datum user_id, PendingVisitor visit,
-				void *arg)
+history_pending(History *history, Datum user_id, int64 rule_id,
+				PendingVisitor visit, void *arg)
 {
 	Probe	   *probe = probe_by_key(history, &history->pending, NUDGE_PENDING,
-									 1);
+									 2);
 	Oid			dead = nudge_enum_value(NUDGE_PENDING_STATUS_TYPE, PENDING_DEAD);
-	ScanKeyData key;
+	ScanKeyData keys[2];
+	bool		more = true;
 
-	key_text(&key, 1, user_id);
-	probe_rescan(history, probe, &key, 1);
-	while (probe_next(history, probe, ForwardScanDirection))
+	key_text(&keys[0], 1, user_id);
+	ScanKeyInit(&keys[1], 2,
+				rule_id != 0 ? BTEqualStrategyNumber : BTGreaterEqualStrategyNumber,
+				rule_id != 0 ? F_INT8EQ : F_INT8GE,
+				Int64GetDatum(rule_id != 0 ? rule_id : PG_INT64_MIN));
+	probe_rescan(history, probe, keys, 2);
+	while (more && probe_next(history, probe, ForwardScanDirection))
 	{
 		Datum	   *values = probe->slot->tts_values;
 
@@ -425,8 +579,8 @@ history_pending(History *history, Datum user_id, PendingVisitor visit,
 		slot_getsomeattrs(probe->slot, Anum_pending_fired_at);
 		if (DatumGetObjectId(values[Anum_pending_status - 1]) == dead)
 			continue;
-		visit(DatumGetInt64(values[Anum_pending_rule_id - 1]),
-			  DatumGetTimestampTz(values[Anum_pending_fired_at - 1]), arg);
+		more = visit(DatumGetInt64(values[Anum_pending_rule_id - 1]),
+					 DatumGetTimestampTz(values[Anum_pending_fired_at - 1]), arg);
 	}
 	ExecClearTuple(probe->slot);
 }

@@ -27,8 +27,14 @@ extern void history_close(History *history);
 extern void history_user(History *history, Datum user_id, UserRow *user);
 
 /*
+ * Whether all partitions of nudge.actions can be looked into: one that somebody
+ * made without the index of its kind cannot.
+ */
+extern bool history_is_complete(History *history);
+
+/*
  * How many actions of a type the user's history has, up to and including the
- * action in hand; stops counting at limit.
+ * action in hand; stops counting at limit.  type is compared by its address.
  */
 extern int64 history_count_actions(History *history, const Action *action,
 								   const char *type, int64 limit);
@@ -49,10 +55,11 @@ extern bool history_in_segment(History *history, Datum user_id,
 extern void history_usage(History *history, Datum user_id, Usage *usage);
 
 /*
- * The user's waiting triggers, one at a time: rule and time of firing.
+ * The user's waiting triggers of a rule (0: of all), one at a time: rule and time
+ * of firing, until the visitor returns false.
  */
-typedef void (*PendingVisitor) (int64 rule_id, TimestampTz fired_at, void *arg);
-extern void history_pending(History *history, Datum user_id,
+typedef bool (*PendingVisitor) (int64 rule_id, TimestampTz fired_at, void *arg);
+extern void history_pending(History *history, Datum user_id, int64 rule_id,
 							PendingVisitor visit, void *arg);
 
 #endif							/* NUDGE_HISTORY_H */

@@ -54,13 +54,14 @@ scheduler_open(void)
 }
 
 static Appender *
-open_once(Scheduler *scheduler, Appender **appender, NudgeRelation table)
+open_once(Scheduler *scheduler, Appender **appender, NudgeRelation table,
+		  int natts)
 {
 	if (*appender == NULL)
 	{
 		MemoryContext old = MemoryContextSwitchTo(scheduler->context);
 
-		*appender = appender_open(nudge_relation(table));
+		*appender = appender_open(nudge_relation(table), natts);
 		MemoryContextSwitchTo(old);
 	}
 	return *appender;
@@ -96,7 +97,8 @@ append_event(Scheduler *scheduler, const char *type, TimestampTz now,
 		JsonbPGetDatum(metadata != NULL ? metadata : jsonb_empty_object());
 	values[Anum_events_action_id - 1] = Int64GetDatum(action_id);
 
-	appender_insert(open_once(scheduler, &scheduler->events, NUDGE_EVENTS),
+	appender_insert(open_once(scheduler, &scheduler->events, NUDGE_EVENTS,
+							  Natts_events),
 					values, nulls);
 }
 
@@ -173,7 +175,8 @@ append_pending(Scheduler *scheduler, Evaluator *evaluator, const Rule *rule,
 	nulls[Anum_pending_context - 1] = action->context_datum == (Datum) 0;
 	nulls[Anum_pending_last_error - 1] = true;
 
-	appender_insert(open_once(scheduler, &scheduler->pending, NUDGE_PENDING),
+	appender_insert(open_once(scheduler, &scheduler->pending, NUDGE_PENDING,
+							  Natts_pending),
 					values, nulls);
 }
 

@@ -112,7 +112,7 @@ FROM nudge.events e JOIN nudge.rules r USING (rule_id)
 WHERE e.event_type = 'evaluation_error' AND e.user_id = 'bad' AND r.name LIKE 'bad action %'
     AND e.reason NOT LIKE '%nested%'
 GROUP BY 1, 2 ORDER BY 1, 2;
-SELECT count(*) >= 1 AS nested_too_deeply FROM nudge.events WHERE user_id = 'bad' AND reason LIKE '%nested too deeply';
+SELECT count(*) >= 1 AS nested_too_deeply FROM nudge.events WHERE user_id = 'bad' AND reason LIKE '%nested too deeply%';
 -- and the number past float8 was compared as what it is
 SELECT count(*) AS fired FROM nudge.pending p JOIN nudge.rules r USING (rule_id)
 WHERE r.name = 'bad action 2' AND p.action_type IN ('big number', 'huge number');

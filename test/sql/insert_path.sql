@@ -181,7 +181,50 @@ CREATE TRIGGER t AFTER INSERT ON pg_temp.other FOR EACH STATEMENT EXECUTE FUNCTI
 INSERT INTO pg_temp.other VALUES (1);
 \set VERBOSITY default
 
+
+-- Another trigger that reads the transition table first takes no rows away
+SELECT nudge.create_rule('{"name": "insert path beside", "type": "behavioral",
+    "conditions": [{"type": "action_type", "parameters": {"types": ["beside"]}}]}') IS NOT NULL AS created;
+CREATE FUNCTION public.read_first() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM count(*) FROM n;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER a_reads_first AFTER INSERT ON nudge.actions REFERENCING NEW TABLE AS n
+    FOR EACH STATEMENT EXECUTE FUNCTION public.read_first();
+INSERT INTO nudge.actions (user_id, action_type) VALUES ('path_16', 'beside'), ('path_16', 'beside');
+SELECT pg_temp.fired('path_16');
+DROP FUNCTION public.read_first() CASCADE;
+
+-- Columns that somebody added to the tables get their defaults
+ALTER TABLE nudge.pending ADD COLUMN added_a text DEFAULT 'a', ADD COLUMN added_b int;
+ALTER TABLE nudge.events ADD COLUMN added_a text DEFAULT 'a', ADD COLUMN added_b text, ADD COLUMN added_c text;
+ALTER TABLE nudge.users ADD COLUMN added_a text DEFAULT 'a', ADD COLUMN added_b text, ADD COLUMN added_c text;
+INSERT INTO nudge.users (user_id, email, profile) VALUES ('path_17', 'a@example.com', '{"x": 1}');
+SELECT nudge.create_rule('{"name": "insert path added", "type": "behavioral",
+    "conditions": [{"type": "user_attribute", "parameters": {"path": "profile.x", "value": 1}}]}') IS NOT NULL AS created;
+INSERT INTO nudge.actions (user_id, action_type) VALUES ('path_17', 'added');
+SELECT p.added_a, p.added_b, e.added_a, e.added_b FROM nudge.pending p JOIN nudge.events e USING (pending_id, user_id) WHERE user_id = 'path_17';
+ALTER TABLE nudge.pending DROP COLUMN added_a, DROP COLUMN added_b;
+ALTER TABLE nudge.events DROP COLUMN added_a, DROP COLUMN added_b, DROP COLUMN added_c;
+ALTER TABLE nudge.users DROP COLUMN added_a, DROP COLUMN added_b, DROP COLUMN added_c;
+INSERT INTO nudge.actions (user_id, action_type) VALUES ('path_17', 'added');
+SELECT count(*) FROM nudge.pending WHERE user_id = 'path_17';
+
+-- A partition that somebody made without its index: the INSERT goes on, and an event
+-- says what could not be computed
+CREATE TABLE nudge.actions_odd PARTITION OF nudge.actions FOR VALUES FROM ('1999-01-01') TO ('1999-02-01');
+INSERT INTO nudge.actions (user_id, action_type) VALUES ('path_18', 'purchase');
+SELECT reason FROM nudge.events WHERE user_id = 'path_18' AND event_type = 'evaluation_error';
+DROP TABLE nudge.actions_odd;
+
+-- Many rows of one user in one statement cost their number, not its square
+INSERT INTO nudge.actions (user_id, action_type) SELECT 'path_19', 'purchase' FROM generate_series(1, 20000);
+SELECT count(*) FROM nudge.pending WHERE user_id = 'path_19';
+
 DELETE FROM nudge.rules WHERE name LIKE 'insert path%' OR name LIKE 'bulk %';
 DELETE FROM nudge.pending WHERE user_id ~ '^(path|all|one|spill)_';
 DELETE FROM nudge.events WHERE user_id ~ '^(path|all|one|spill)_';
 DELETE FROM nudge.actions WHERE user_id ~ '^(path|all|one|spill)_';
+DELETE FROM nudge.users WHERE user_id ~ '^path_';
