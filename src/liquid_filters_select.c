@@ -104,12 +104,17 @@ fail_property(LiquidState *st, LiquidValue name)
 				"cannot select the property '%.*s'", name.len, name.u.s);
 }
 
-/* The property of each element; NULL where one of them has none. */
+/*
+ * The property of each element; NULL where one of them has none, or there are
+ * too many.
+ */
 LiquidArray *
 liquid_properties(LiquidState *st, LiquidArray *array, LiquidValue name)
 {
 	LiquidArray *result = liquid_new_array(st, array->n);
 
+	if (st->failed)
+		return NULL;
 	for (int i = 0; i < result->n; i++)
 	{
 		Property	p = property_of(array->items[i], name,

@@ -94,6 +94,9 @@ SELECT pg_temp.outcome('{% for i in (1..1025) %}x{% endfor %}');
 RESET nudge.template_max_output;
 SET nudge.template_max_steps = 10;
 SELECT pg_temp.outcome('{% for i in (1..11) %}x{% endfor %}');
+SELECT f AS filter, pg_temp.outcome('{{ a | ' || f || ' | size }}', '{"a": [{"k": 1}, {"k": 1}, {}, {"k": 2}, {"k": 3}, {"k": 4}]}') AS outcome
+FROM unnest(ARRAY['compact', 'compact: "k"', 'uniq', 'uniq: "k"', 'sort: "k"', 'sort_natural: "k"', 'map: "k"', 'sum: "k"', 'concat: a',
+                  'reverse', 'where: "k"', 'reject: "k"', 'find: "k"', 'has: "k"', 'join', 'slice: 0, 9']) AS f;
 RESET nudge.template_max_steps;
 SET nudge.template_timeout = '10ms';
 SET nudge.template_max_steps = 100000000;
