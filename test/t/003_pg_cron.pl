@@ -60,18 +60,18 @@ like($err, qr/HINT:\s+Run CREATE EXTENSION pg_cron/, 'where only CREATE EXTENSIO
 $node->safe_psql('main', 'CREATE EXTENSION pg_cron');
 
 # In its own database; twice gives one set of jobs, and partitions exist at once
-is($node->safe_psql('main', 'SELECT nudge.schedule_jobs()'), 2, 'schedule_jobs() tells how many jobs');
+is($node->safe_psql('main', 'SELECT nudge.schedule_jobs()'), 3, 'schedule_jobs() tells how many jobs');
 my $jobs = 'SELECT jobname, schedule, command, database, username, active FROM cron.job ORDER BY jobname';
 my $own = "nudge executor|* * * * *|CALL nudge.run()|main|%s|t\nnudge maintenance|17 3 * * *|SELECT nudge.maintain()|main|%s|t";
 my $superuser = $node->safe_psql('main', 'SELECT current_user');
 is($node->safe_psql('main', $jobs), sprintf($own, $superuser, $superuser), 'the jobs are there');
-is($node->safe_psql('main', 'SELECT nudge.schedule_jobs()'), 2, 'once more');
+is($node->safe_psql('main', 'SELECT nudge.schedule_jobs()'), 3, 'once more');
 is($node->safe_psql('main', $jobs), sprintf($own, $superuser, $superuser), 'one set of jobs');
 is($node->safe_psql('main', q{SELECT partitions = to_char(now() AT TIME ZONE 'UTC' + interval '2 months', 'YYYY-MM') FROM nudge.health}),
 	't', 'partitions have been made ahead');
 
 # Removed, and scheduled again by a role that has no more than access executor
-is($node->safe_psql('main', 'SELECT nudge.unschedule_jobs()'), 2, 'unschedule_jobs() tells how many');
+is($node->safe_psql('main', 'SELECT nudge.unschedule_jobs()'), 3, 'unschedule_jobs() tells how many');
 is($node->safe_psql('main', 'SELECT count(*) FROM cron.job'), 0, 'none is left');
 is($node->safe_psql('main', 'SELECT nudge.unschedule_jobs()'), 0, 'nothing to remove any more');
 $node->safe_psql('main', <<'SQL');
@@ -79,7 +79,7 @@ CREATE ROLE runner LOGIN;
 SELECT nudge.grant_access('runner', 'executor');
 GRANT USAGE ON SCHEMA cron TO runner;
 SQL
-is($node->safe_psql('main', 'SET SESSION AUTHORIZATION runner; SELECT nudge.schedule_jobs()'), 2,
+is($node->safe_psql('main', 'SET SESSION AUTHORIZATION runner; SELECT nudge.schedule_jobs()'), 3,
 	'a role with access executor schedules the jobs');
 is($node->safe_psql('main', $jobs), sprintf($own, 'runner', 'runner'), 'they run as that role');
 ($code, $out, $err) = $node->psql('main', '\set VERBOSITY verbose
