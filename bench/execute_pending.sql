@@ -2,8 +2,9 @@
 -- Both sides of the executor's benchmark: due triggers of a rule with a daily cap
 -- and a template of three variables, each of another user.  pg_nudge:
 -- nudge.execute_pending.  Bare: one DELETE ... RETURNING into INSERT of the same
--- rows, between tables with the same columns and indexes as nudge.pending and
--- nudge.messages, which neither renders, nor counts, nor queues anything.
+-- rows, between tables with the same columns, partitions and indexes as
+-- nudge.pending and nudge.messages, which neither renders, nor counts, nor queues
+-- anything.
 --
 CREATE SCHEMA bench;
 
@@ -22,9 +23,10 @@ FROM generate_series(1, :triggers) AS g;
 VACUUM ANALYZE nudge.users;
 
 CREATE TABLE bench.pending (LIKE nudge.pending INCLUDING ALL);
-CREATE TABLE bench.messages (LIKE nudge.messages INCLUDING ALL);
-CREATE UNIQUE INDEX ON bench.messages (message_id);
-CREATE INDEX ON bench.messages (user_id, created_at);
+CREATE TABLE bench.messages (LIKE nudge.messages INCLUDING ALL) PARTITION BY RANGE (created_at);
+CREATE TABLE bench.messages_default PARTITION OF bench.messages DEFAULT;
+CREATE UNIQUE INDEX ON bench.messages_default (message_id);
+CREATE INDEX ON bench.messages_default (user_id, created_at);
 
 CREATE PROCEDURE bench.fill(n integer, keep_usage boolean) LANGUAGE plpgsql AS $$
 BEGIN

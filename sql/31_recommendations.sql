@@ -96,7 +96,7 @@ SELECT pg_catalog.pg_extension_config_dump('nudge.item_counting', '');
 -- Only what says something of the product itself, and no more than a line of it:
 -- items are shown to other users than the one whose action it was.  All names are in
 -- full instead of a search_path, so that this becomes part of the queries that use it.
-CREATE FUNCTION nudge.named_items(action_data jsonb) RETURNS TABLE (item text, data jsonb)
+CREATE FUNCTION nudge.named_items(action_data jsonb) RETURNS TABLE (item text, data jsonb, place bigint)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 1
 AS $$
     SELECT n.product OPERATOR(pg_catalog.->>) 'product_id',
@@ -104,7 +104,8 @@ AS $$
             FROM pg_catalog.jsonb_each(n.product) e
             WHERE e.key OPERATOR(pg_catalog.=) ANY ('{product_id,name,title,price,currency,page_url,url,image,image_url,brand,category}'::pg_catalog.text[])
                 AND pg_catalog.jsonb_typeof(e.value) OPERATOR(pg_catalog.=) ANY ('{string,number}'::pg_catalog.text[])
-                AND pg_catalog.octet_length(e.value::pg_catalog.text) OPERATOR(pg_catalog.<=) 2048)
+                AND pg_catalog.octet_length(e.value::pg_catalog.text) OPERATOR(pg_catalog.<=) 2048),
+           n.place
     FROM (SELECT action_data AS product, 0::bigint AS place
           UNION ALL
           SELECT e.element, e.place
@@ -149,14 +150,14 @@ DECLARE
 BEGIN
     -- What is known of the items
     WITH named AS MATERIALIZED (
-        SELECT i.item, i.data, a.recorded_at, a.action_id
+        SELECT i.item, i.data, a.recorded_at, a.action_id, i.place
         FROM nudge.actions a CROSS JOIN LATERAL nudge.named_items(a.action_data) i
         WHERE a.recorded_at >= from_at AND a.recorded_at < to_at
             AND nudge.item_weight(a.action_type) > 0),
     said AS (
         SELECT DISTINCT ON (n.item, e.key) n.item, e.key, e.value
         FROM named n CROSS JOIN LATERAL jsonb_each(n.data) e
-        ORDER BY n.item, e.key, n.recorded_at DESC, n.action_id DESC)
+        ORDER BY n.item, e.key, n.recorded_at DESC, n.action_id DESC, n.place DESC)
     INSERT INTO nudge.items AS t (item, data, seen, bought, score, last_at)
     SELECT l.item, coalesce(s.data, '{}'), 0, 0, 0, l.last_at
     FROM (SELECT n.item, max(n.recorded_at) AS last_at FROM named n GROUP BY n.item) l

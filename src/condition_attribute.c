@@ -398,8 +398,9 @@ copy_values(Parser *parser, Parameter parameter, const JsonbValue *values, int n
 		{
 			parameter_fault(parser, parameter, NULL,
 							values[i].type == jbvString ?
-							"parameter \"%s\" must be %s" :
-							"parameter \"%s\" must be %s, not %s",
+							"%s \"%s\" must be %s" : "%s \"%s\" must be %s, not %s",
+							parameter == PARAMETER_VALUES ?
+							"each value of parameter" : "parameter",
 							parameter_names[parameter], wanted,
 							json_kind(&values[i]));
 			return;

@@ -38,6 +38,12 @@ parameter_path(const Parser *parser, Parameter parameter)
 					  psprintf("parameters.%s", parameter_names[parameter]));
 }
 
+static bool
+is_single(uint32 set)
+{
+	return (set & (set - 1)) == 0;
+}
+
 static uint32
 allowed_parameters(const Parser *parser)
 {
@@ -70,9 +76,9 @@ parameters_hint(const Parser *parser)
 	uint32		allowed = allowed_parameters(parser);
 
 	return psprintf("%s of %s %s %s.",
-					(allowed & (allowed - 1)) == 0 ? "The parameter" : "Parameters",
+					is_single(allowed) ? "The parameter" : "Parameters",
 					allowed_by(parser),
-					(allowed & (allowed - 1)) == 0 ? "is" : "are",
+					is_single(allowed) ? "is" : "are",
 					enumerate_parameters(allowed));
 }
 
@@ -431,7 +437,10 @@ parse_operator(Parser *parser, const char *operator)
 	}
 	fault_add(parser->faults, ERRCODE_INVALID_PARAMETER_VALUE,
 			  fault_path(parser, "operator"),
-			  psprintf("Operators of %s are %s.", condition_type_name(type),
+			  psprintf("%s of %s %s %s.",
+					   is_single(condition_operators(type)) ? "The operator" : "Operators",
+					   condition_type_name(type),
+					   is_single(condition_operators(type)) ? "is" : "are",
 					   enumerate_operators(condition_operators(type))),
 			  op < 0 ? "unknown operator \"%s\"" :
 			  "operator \"%s\" does not go with condition type \"%s\"",

@@ -47,10 +47,12 @@
 typedef struct Execution
 {
 	TimestampTz as_of;
+	MemoryContext context;		/* lives as long as the call */
 	MemoryContext batch_context;
 	MemoryContext row_context;	/* what rendering one message needs */
 	DueQueue   *queue;
 	History    *history;
+	UsageStore *usage;			/* opened at first use */
 	Writer	   *writer;
 	ExecuteTotals *totals;
 } Execution;
@@ -303,6 +305,24 @@ pending_document(const DueTrigger *due, AttrNumber attnum)
 }
 
 /*
+ * What templates see of a rule.  Many triggers of a batch are of one rule, so the
+ * last one is kept.
+ */
+static Jsonb *
+rule_object(Batch *batch, const Rule *rule)
+{
+	if (batch->last_rule != rule)
+	{
+		MemoryContext old = MemoryContextSwitchTo(batch->context);
+
+		batch->last_rule_object = message_rule_object(rule);
+		batch->last_rule = rule;
+		MemoryContextSwitchTo(old);
+	}
+	return batch->last_rule_object;
+}
+
+/*
  * Asks at once for the recommendations of all triggers whose rules want some.
  */
 static void
@@ -362,6 +382,7 @@ make_message(Batch *batch, BatchTrigger *trigger)
 	subject.action = &action;
 	subject.rule = trigger->rule;
 	subject.recommendations = trigger->recommendations;
+	subject.rule_object = rule_object(batch, trigger->rule);
 	subject.now = batch->as_of;
 	compose(&subject, &batch->templates, &trigger->template, batch->context,
 			&trigger->message);
@@ -428,8 +449,30 @@ execute_batch(Execution *execution, Batch *batch)
 		/* What was written can be written again. */
 		CommandCounterIncrement();
 	}
-	if (batch->usage != NULL)
-		usage_store_close(batch->usage);
+}
+
+/*
+ * Opens the store of cap counts where it is not open, under the active snapshot.
+ */
+static UsageStore *
+open_usage(Execution *execution)
+{
+	if (execution->usage == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(execution->context);
+
+		execution->usage = usage_store_open();
+		MemoryContextSwitchTo(old);
+	}
+	return execution->usage;
+}
+
+static void
+close_usage(Execution *execution)
+{
+	if (execution->usage != NULL)
+		usage_store_close(execution->usage);
+	execution->usage = NULL;
 }
 
 /*
@@ -450,8 +493,11 @@ next_batch(Execution *execution, int n)
 		CommandCounterIncrement();
 		PushActiveSnapshot(GetTransactionSnapshot());
 		batch.rules = rules_acquire();
+		batch.usage = open_usage(execution);
 		execute_batch(execution, &batch);
 		rules_release(batch.rules);
+		if (usage_store_size(execution->usage) > EXECUTE_MAX_USAGE)
+			close_usage(execution);
 		PopActiveSnapshot();
 	}
 	MemoryContextSwitchTo(old);
@@ -467,6 +513,7 @@ execute_due(int max_rows, TimestampTz as_of, ExecuteTotals *totals)
 	int			left = max_rows;
 
 	execution.as_of = as_of;
+	execution.context = CurrentMemoryContext;
 	execution.totals = totals;
 	execution.batch_context = AllocSetContextCreate(CurrentMemoryContext,
 													"pg_nudge batch of triggers",
@@ -492,6 +539,7 @@ execute_due(int max_rows, TimestampTz as_of, ExecuteTotals *totals)
 			break;
 	}
 
+	close_usage(&execution);
 	writer_close(execution.writer);
 	history_close(execution.history);
 	due_close(execution.queue);

@@ -27,6 +27,9 @@
 /* Bytes of rendered messages that a batch holds before it writes them */
 #define EXECUTE_MAX_RENDERED (8 * 1024 * 1024)
 
+/* Bytes of cap counts that a call keeps in hand before it writes them */
+#define EXECUTE_MAX_USAGE (64 * 1024 * 1024)
+
 /* Triggers of a batch */
 #define EXECUTE_BATCH 1000
 
@@ -46,8 +49,7 @@ typedef struct BatchUser
 	Datum		user_id;
 	bool		known;			/* row has been looked up */
 	UserRow		row;
-	UsageRow	usage;
-	bool		usage_changed;
+	UsageRow   *usage;			/* looked up when a message is to be counted */
 } BatchUser;
 
 /* A trigger of a batch */
@@ -82,7 +84,11 @@ typedef struct Batch
 	int			nusers;
 	BatchUser  *users;
 	Templates	templates;
-	UsageStore *usage;			/* opened at first use */
+	UsageStore *usage;
+
+	/* The last rule that was rendered for, as templates see it */
+	const Rule *last_rule;
+	Jsonb	   *last_rule_object;
 } Batch;
 
 typedef struct ExecuteTotals

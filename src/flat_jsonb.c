@@ -25,26 +25,24 @@
 
 /* The order of jsonb's keys: by length, then by bytes */
 static bool
-key_before(const char *a, const char *b)
+key_before(const char *key, int length, const FlatMember *member)
 {
-	size_t		a_length = strlen(a);
-	size_t		b_length = strlen(b);
-
-	if (a_length != b_length)
-		return a_length < b_length;
-	return memcmp(a, b, a_length) < 0;
+	if (length != member->key_length)
+		return length < member->key_length;
+	return memcmp(key, member->key, length) < 0;
 }
 
 static void
 add_member(FlatObject *object, const char *key, uint32 type, const char *data,
 		   int64 length)
 {
+	int			key_length = strlen(key);
 	int			at = object->n;
 	FlatMember *member;
 
 	if (object->n == FLAT_MAX_MEMBERS)
 		elog(ERROR, "too many members in a flat jsonb object");
-	while (at > 0 && key_before(key, object->members[at - 1].key))
+	while (at > 0 && key_before(key, key_length, &object->members[at - 1]))
 	{
 		object->members[at] = object->members[at - 1];
 		at--;
@@ -52,6 +50,7 @@ add_member(FlatObject *object, const char *key, uint32 type, const char *data,
 	object->n++;
 	member = &object->members[at];
 	member->key = key;
+	member->key_length = key_length;
 	member->type = type;
 	member->data = data;
 	member->length = length;
@@ -147,7 +146,7 @@ data_size(const FlatObject *object)
 	int64		size = 0;
 
 	for (int i = 0; i < object->n; i++)
-		size += strlen(object->members[i].key);
+		size += object->members[i].key_length;
 	for (int i = 0; i < object->n; i++)
 	{
 		if (is_aligned(&object->members[i]))
@@ -187,11 +186,11 @@ flat_build(const FlatObject *object)
 
 	for (int i = 0; i < object->n; i++)
 	{
-		const char *key = object->members[i].key;
+		const FlatMember *member = &object->members[i];
 		uint32		start = end;
 
-		memcpy(data + start, key, strlen(key));
-		end += strlen(key);
+		memcpy(data + start, member->key, member->key_length);
+		end += member->key_length;
 		result->root.children[i] = make_entry(i, JENTRY_ISSTRING, start, end);
 	}
 	for (int i = 0; i < object->n; i++)

@@ -18,6 +18,7 @@
 typedef struct FlatMember
 {
 	const char *key;
+	int			key_length;
 	uint32		type;			/* JENTRY_IS… */
 	const char *data;
 	int64		length;

@@ -98,7 +98,7 @@ extern LiquidStatus liquid_render(const LiquidTemplate *template,
 /* Is a dotted path present in the context, and not null? */
 extern bool liquid_path_exists(const Jsonb *context, const char *path);
 
-/* liquid_settings.c: the settings nudge.template_*, and options made of them */
+/* liquid_settings.c: the settings nudge.template_*, and options from them */
 extern void liquid_define_settings(void);
 extern void liquid_default_options(LiquidOptions *options);
 

@@ -22,6 +22,9 @@
 
 #define EXACT_DOUBLE	(INT64CONST(1) << 53)
 
+/* Longer integers would take too long to multiply. */
+#define MAX_INTEGER_DIGITS	1000
+
 /* mantissa / 10 ^ scale */
 typedef struct Decimal
 {
@@ -209,9 +212,10 @@ numeric_floor_of(Numeric num, bool ceiling)
 static int
 numeric_sign_of(Numeric num)
 {
+	Datum		zero = NumericGetDatum(int64_to_numeric(0));
+
 	return DatumGetInt32(DirectFunctionCall2(numeric_cmp,
-											 NumericGetDatum(num),
-											 NumericGetDatum(int64_to_numeric(0))));
+											 NumericGetDatum(num), zero));
 }
 
 /* The remainder with the sign of the divisor */
@@ -284,8 +288,12 @@ numeric_arithmetic(LiquidState *st, char op, LiquidValue a, LiquidValue b)
 		return liquid_nil();
 	}
 	text = numeric_to_text(whole ? numeric_floor_of(result, false) : result);
-	if (!liquid_spend(st, strlen(text)))
+	if (whole && strlen(text) > MAX_INTEGER_DIGITS)
+	{
+		liquid_fail(st, ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE,
+					"number out of range");
 		return liquid_nil();
+	}
 	if (whole)
 		return liquid_from_numeric(numeric_from_text(text));
 	if (op == '/')

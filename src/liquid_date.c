@@ -228,29 +228,38 @@ decode(const char *s, struct pg_tm *tm, fsec_t *fsec, int *tz)
 }
 
 /*
- * Text by PostgreSQL's parser, days before months where that makes sense.
- * The session's DateStyle does not matter: nothing here can raise before it
- * is put back.
+ * Text by PostgreSQL's parser, days before months where that makes sense,
+ * whatever the session's DateStyle is.
  */
 static bool
 read_text(LiquidState *st, const char *s, LiquidTime *time)
 {
-	static const int orders[] = {DATEORDER_DMY, DATEORDER_MDY, DATEORDER_YMD};
+	static const int orders[] = {
+		DATEORDER_DMY, DATEORDER_MDY, DATEORDER_YMD
+	};
 	int			saved = DateOrder;
 	struct pg_tm tm;
 	fsec_t		fsec = 0;
 	int			tz = 0;
-	bool		found = false;
-	bool		has_offset = false;
+	volatile bool found = false;
+	volatile bool has_offset = false;
 
-	for (int i = 0; i < lengthof(orders) && !found; i++)
+	PG_TRY();
 	{
-		DateOrder = orders[i];
-		found = decode(s, &tm, &fsec, NULL);
-		if (!found)
-			found = has_offset = decode(s, &tm, &fsec, &tz);
+		for (int i = 0; i < lengthof(orders) && !found; i++)
+		{
+			DateOrder = orders[i];
+			found = decode(s, &tm, &fsec, NULL);
+			if (!found)
+				found = has_offset = decode(s, &tm, &fsec, &tz);
+		}
 	}
-	DateOrder = saved;
+	PG_FINALLY();
+	{
+		/* Only a broken file of time zones can make the parser raise. */
+		DateOrder = saved;
+	}
+	PG_END_TRY();
 	return found && finish(st, &tm, fsec, has_offset ? &tz : NULL, time);
 }
 

@@ -154,6 +154,26 @@ check_arity(LiquidState *st, const LiquidFilterCall *call)
 	return false;
 }
 
+/* Are all strings short enough for any filter to make six times as much? */
+static bool
+check_lengths(LiquidState *st, LiquidValue input, const LiquidValue *values,
+			  int n)
+{
+	bool		fits = input.kind != LIQUID_STRING ||
+	input.len <= LIQUID_MAX_STRING;
+
+	for (int i = 0; i < n; i++)
+	{
+		if (values[i].kind == LIQUID_STRING &&
+			values[i].len > LIQUID_MAX_STRING)
+			fits = false;
+	}
+	if (!fits)
+		liquid_fail_limit(st, "nudge.template_max_output",
+						  "a string is too long for a filter");
+	return fits;
+}
+
 /* An unknown filter is an error, or in lax mode changes nothing. */
 static LiquidValue
 apply_filter(LiquidState *st, const LiquidFilterCall *call, LiquidValue v)
@@ -174,7 +194,8 @@ apply_filter(LiquidState *st, const LiquidFilterCall *call, LiquidValue v)
 						"undefined filter %.*s", call->name.len, call->name.s);
 		return v;
 	}
-	if (!check_arity(st, call))
+	if (!check_arity(st, call) ||
+		!check_lengths(st, v, values, call->nargs + call->nnamed))
 		return liquid_nil();
 	args.n = call->nargs;
 	args.v = values;

@@ -295,21 +295,30 @@ filter_base64_url_safe_decode(LiquidState *st, LiquidValue in,
 static void
 append_json_string(LiquidState *st, StringInfo buf, LiquidValue v)
 {
-	int			start = buf->len;
-	char	   *text = pnstrdup(v.u.s, v.len);
+	char	   *text;
+	StringInfoData quoted;
+	const char *s;
+	const char *at;
 
-	escape_json(buf, text);
-	pfree(text);
-	for (int i = start; st->options->autoescape && i + 1 < buf->len; i++)
+	if (v.len > st->out_limit)
 	{
-		if (buf->data[i] == '<' && buf->data[i + 1] == '/')
-		{
-			enlargeStringInfo(buf, 1);
-			memmove(buf->data + i + 2, buf->data + i + 1, buf->len - i);
-			buf->data[i + 1] = '\\';
-			buf->len++;
-		}
+		liquid_fail_limit(st, "nudge.template_max_output",
+						  "the template builds too much text");
+		return;
 	}
+	text = pnstrdup(v.u.s, v.len);
+	initStringInfo(&quoted);
+	escape_json(&quoted, text);
+	s = quoted.data;
+	while (st->options->autoescape && (at = strstr(s, "</")) != NULL)
+	{
+		appendBinaryStringInfo(buf, s, at + 1 - s);
+		appendStringInfoChar(buf, '\\');
+		s = at + 1;
+	}
+	appendStringInfoString(buf, s);
+	pfree(quoted.data);
+	pfree(text);
 }
 
 static void append_json(LiquidState *st, StringInfo buf, LiquidValue v);

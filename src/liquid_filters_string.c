@@ -100,8 +100,8 @@ append_escape(StringInfo buf, const Replacement *r, char c, const char *at,
 }
 
 static void
-append_replacement(StringInfo buf, const Replacement *r, const char *at,
-				   const char *end)
+append_replacement(LiquidState *st, StringInfo buf, const Replacement *r,
+				   const char *at, const char *end)
 {
 	const char *s = r->with.u.s;
 	const char *stop = s + r->with.len;
@@ -111,7 +111,7 @@ append_replacement(StringInfo buf, const Replacement *r, const char *at,
 		appendBinaryStringInfo(buf, s, stop - s);
 		return;
 	}
-	for (; s < stop; s++)
+	for (; s < stop && buf->len <= st->out_limit; s++)
 	{
 		if (*s == '\\' && s + 1 < stop &&
 			append_escape(buf, r, s[1], at, end))
@@ -167,7 +167,7 @@ replace(LiquidState *st, LiquidValue in, LiquidValue what, LiquidValue with,
 	while ((at = liquid_find(s, end, what.u.s, what.len)) != NULL)
 	{
 		appendBinaryStringInfo(&buf, s, at - s);
-		append_replacement(&buf, &r, at, at + what.len);
+		append_replacement(st, &buf, &r, at, at + what.len);
 		s = at + what.len;
 		if (first_only)
 			break;

@@ -156,7 +156,7 @@ for_segment(LiquidState *st, const LiquidFor *tag)
 	return segment;
 }
 
-/* Takes a break or continue that ended the body; false where it was a break. */
+/* Takes what ended the body, if anything did; false where it was a break. */
 static inline bool
 goes_on(LiquidState *st)
 {

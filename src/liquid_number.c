@@ -104,10 +104,9 @@ take_apart(Numeric num)
 static double
 slow_double(Numeric num)
 {
-	char	   *text = DatumGetCString(DirectFunctionCall1(numeric_out,
-														   NumericGetDatum(num)));
+	Datum		text = DirectFunctionCall1(numeric_out, NumericGetDatum(num));
 
-	return strtod(text, NULL);
+	return strtod(DatumGetCString(text), NULL);
 }
 
 static LiquidValue
@@ -170,7 +169,7 @@ liquid_from_numeric(Numeric num)
 		decimal_of(num, &stored);
 }
 
-/* Reads digits with perhaps a sign and a fraction; they must be well-formed. */
+/* Reads well-formed digits with perhaps a sign and a fraction. */
 LiquidValue
 liquid_parse_number(const char *s, int len)
 {
@@ -430,9 +429,12 @@ liquid_compare_numbers(LiquidValue a, LiquidValue b)
 	if (a.kind == LIQUID_INT && b.kind == LIQUID_INT)
 		return a.u.i < b.u.i ? -1 : a.u.i > b.u.i;
 	if (a.kind != LIQUID_FLOAT && b.kind != LIQUID_FLOAT)
-		return DatumGetInt32(DirectFunctionCall2(numeric_cmp,
-												 NumericGetDatum(as_numeric(a)),
-												 NumericGetDatum(as_numeric(b))));
+	{
+		Datum		m = NumericGetDatum(as_numeric(a));
+		Datum		n = NumericGetDatum(as_numeric(b));
+
+		return DatumGetInt32(DirectFunctionCall2(numeric_cmp, m, n));
+	}
 	x = as_double(a);
 	y = as_double(b);
 	if (isnan(x) || isnan(y))

@@ -11,12 +11,18 @@
 
 #define MAX_PATH_STEPS	200
 
+static LiquidSpan
+token_span(const LiquidLexer *lex)
+{
+	return liquid_span(lex->token.s, lex->token.s + lex->token.len);
+}
+
 /* "Expected X but found Y"; returns false for the caller to return */
 bool
 liquid_fail_token(LiquidParser *p, const LiquidLexer *lex,
 				  const char *expected)
 {
-	LiquidSpan	near = liquid_span(lex->token.s, lex->token.s + lex->token.len);
+	LiquidSpan	near = token_span(lex);
 	int			shown = liquid_shown_length(near.s, lex->token.len);
 
 	if (lex->token.kind == LIQUID_TOKEN_END)
@@ -39,9 +45,7 @@ liquid_fail_token(LiquidParser *p, const LiquidLexer *lex,
 static bool
 fail_count(LiquidParser *p, const LiquidLexer *lex, const char *what)
 {
-	liquid_parse_fail(p, liquid_span(lex->token.s,
-									 lex->token.s + lex->token.len),
-					  "%s", what);
+	liquid_parse_fail(p, token_span(lex), "%s", what);
 	return false;
 }
 
@@ -241,8 +245,7 @@ liquid_parse_expr(LiquidParser *p, LiquidLexer *lex)
 
 	if (p->depth >= p->max_depth || stack_is_too_deep())
 	{
-		liquid_parse_fail_nesting(p, liquid_span(lex->token.s,
-												 lex->token.s + lex->token.len));
+		liquid_parse_fail_nesting(p, token_span(lex));
 		return NULL;
 	}
 	p->depth++;

@@ -12,7 +12,7 @@
 #include "utils/guc.h"
 #include "utils/timestamp.h"
 
-/* Output of 64 MB at most keeps every buffer far from PostgreSQL's own limit. */
+/* In kilobytes; keeps every buffer far from PostgreSQL's own limit */
 #define MOST_OUTPUT		(64 * 1024)
 #define MOST_NESTING	1000
 

@@ -132,7 +132,7 @@ nudge_render_template(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(out.data);
 }
 
-/* nudge.check_template(template text): raises what is wrong with its syntax. */
+/* nudge.check_template(template text): raises where its syntax is wrong. */
 Datum
 nudge_check_template(PG_FUNCTION_ARGS)
 {

@@ -359,6 +359,16 @@ put_combination(LiquidState *st, StringInfo buf, const Conversion *c,
 	return false;
 }
 
+/* E and O stand before some letters, and change nothing. */
+static bool
+is_modifier(char c, char letter)
+{
+	if (letter == '\0')
+		return false;
+	return (c == 'E' && strchr("cCxXyY", letter) != NULL) ||
+		(c == 'O' && strchr("deHkIlmMSuUVwWy", letter) != NULL);
+}
+
 /* Reads flags, width and letter after a %; NULL where the format ends. */
 static const char *
 read_conversion(const char *s, const char *end, Conversion *c)
@@ -379,8 +389,7 @@ read_conversion(const char *s, const char *end, Conversion *c)
 		c->width = Min(c->width * 10 + (*s - '0'), MAX_WIDTH + 1);
 	for (; s < end && *s == ':'; s++)
 		c->colons++;
-	if (s + 1 < end && ((*s == 'E' && strchr("cCxXyY", s[1]) != NULL) ||
-						(*s == 'O' && strchr("deHkIlmMSuUVwWy", s[1]) != NULL)))
+	if (s + 1 < end && is_modifier(s[0], s[1]))
 		s++;
 	if (s >= end)
 		return NULL;

@@ -255,7 +255,9 @@ liquid_append_inspected(LiquidState *st, StringInfo buf, LiquidValue v)
 {
 	if (!has_room(st, buf))
 		return;
-	if (v.kind == LIQUID_STRING)
+	if (v.kind == LIQUID_STRING && v.len > st->out_limit)
+		fail_output(st);
+	else if (v.kind == LIQUID_STRING)
 		append_quoted(buf, v.u.s, v.len);
 	else if (v.kind == LIQUID_NIL)
 		appendStringInfoString(buf, "nil");
@@ -266,9 +268,9 @@ liquid_append_inspected(LiquidState *st, StringInfo buf, LiquidValue v)
 static void
 append_numeric(StringInfo buf, Numeric num)
 {
-	appendStringInfoString(buf,
-						   DatumGetCString(DirectFunctionCall1(numeric_out,
-															   NumericGetDatum(num))));
+	Datum		text = DirectFunctionCall1(numeric_out, NumericGetDatum(num));
+
+	appendStringInfoString(buf, DatumGetCString(text));
 }
 
 /* Appends a value converted to text; nil is empty. */

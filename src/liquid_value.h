@@ -34,7 +34,7 @@ typedef enum LiquidKind
 	LIQUID_RANGE,
 	LIQUID_LOOP,				/* forloop, tablerowloop */
 	LIQUID_TIME,				/* what in_time_zone makes */
-	LIQUID_EMPTY,				/* the words "empty" and "blank" in a condition */
+	LIQUID_EMPTY,				/* "empty" and "blank" in a condition */
 	LIQUID_BLANK
 } LiquidKind;
 
@@ -142,7 +142,7 @@ typedef struct LiquidState
 	StringInfo	out;			/* the result, or what is being captured */
 	MemoryContext cxt;			/* everything that dies with the rendering */
 
-	/* Variables, innermost last; lookup goes locals, globals, counters, root */
+	/* Variables, looked up in this order and then in the root */
 	LiquidVars	locals;			/* of loops and of partials */
 	LiquidVars	globals;		/* assign, capture */
 	LiquidVars	counters;		/* increment, decrement */
@@ -291,6 +291,9 @@ liquid_is_space(unsigned char c)
 /* What liquid_compare says of values without a common order */
 #define LIQUID_UNORDERED	2
 
+/* Bytes of the longest string that a filter takes */
+#define LIQUID_MAX_STRING	(64 * 1024 * 1024)
+
 /* Room for any decimal as text */
 #define LIQUID_FLOAT_LENGTH 40
 
@@ -352,7 +355,8 @@ extern LiquidValue liquid_floor(LiquidState *st, LiquidValue v, bool ceiling);
 extern LiquidValue liquid_absolute(LiquidState *st, LiquidValue v);
 
 /* liquid_state.c */
-extern void liquid_fail(LiquidState *st, int sqlstate, const char *fmt,...) pg_attribute_printf(3, 4);
+extern void liquid_fail(LiquidState *st, int sqlstate,
+						const char *fmt,...) pg_attribute_printf(3, 4);
 extern void liquid_fail_limit(LiquidState *st, const char *setting,
 							  const char *what);
 extern void liquid_look_at_clock(LiquidState *st);

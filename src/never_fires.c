@@ -274,8 +274,6 @@ judge(int64 rule_id)
 
 /*
  * Constraint trigger on rules and conditions, deferred.
- *
- * In a restore a rule's conditions come later, and whoever wrote it was warned.
  */
 Datum
 nudge_warn_never_fires(PG_FUNCTION_ARGS)
@@ -285,7 +283,7 @@ nudge_warn_never_fires(PG_FUNCTION_ARGS)
 	Datum		rule_id = row_column(trigger, trigger_row(trigger), "rule_id",
 									 &isnull);
 
-	if (!restoring() && !isnull && !is_judged(DatumGetInt64(rule_id)))
+	if (!isnull && !is_judged(DatumGetInt64(rule_id)))
 	{
 		rule_judged(DatumGetInt64(rule_id));
 		judge(DatumGetInt64(rule_id));

@@ -50,11 +50,11 @@ user_object(const UserRow *user, bool hide_addresses)
 		AttrNumber	attnum;
 		bool		is_address;
 	}			texts[] = {
-		{"user_id", Anum_users_user_id},
 		{"email", Anum_users_email, true},
 		{"phone", Anum_users_phone, true},
-		{"timezone", Anum_users_timezone},
 		{"locale", Anum_users_locale},
+		{"user_id", Anum_users_user_id},
+		{"timezone", Anum_users_timezone},
 	},
 				documents[] = {
 		{"profile", Anum_users_profile},
@@ -105,8 +105,8 @@ action_object(const MessageAction *action)
 	return flat_build(&object);
 }
 
-static Jsonb *
-rule_object(const Rule *rule)
+Jsonb *
+message_rule_object(const Rule *rule)
 {
 	const char *priority = nudge_enum_label(NUDGE_PRIORITY_TYPE, rule->priority);
 	const char *type = nudge_enum_label(NUDGE_TRIGGER_TYPE, rule->trigger_type);
@@ -175,7 +175,8 @@ message_context(const MessageSubject *subject)
 		return NULL;
 	flat_jsonb(&object, "user", user);
 	flat_jsonb(&object, "action", action);
-	flat_jsonb(&object, "rule", rule_object(subject->rule));
+	flat_jsonb(&object, "rule", subject->rule_object != NULL ?
+			   subject->rule_object : message_rule_object(subject->rule));
 	flat_jsonb(&object, "personalization", subject->rule->personalization);
 	flat_jsonb(&object, "message", message_object(subject));
 	if (!add_personalization(subject, &object))

@@ -57,6 +57,7 @@ typedef struct MessageSubject
 	const UserRow *user;
 	const MessageAction *action;
 	const Rule *rule;
+	const Jsonb *rule_object;	/* message_rule_object(rule), or NULL */
 	const char *channel;
 	Datum		recipient;
 	int64		message_id;		/* 0 of a preview */
@@ -88,6 +89,9 @@ typedef struct RenderedMessage
  * message, and what personalization asks for.  NULL where it would be larger than jsonb can be.
  */
 extern Jsonb *message_context(const MessageSubject *subject);
+
+/* What templates see of a rule; the same for all its messages */
+extern Jsonb *message_rule_object(const Rule *rule);
 
 /*
  * Parses the texts of a template, any of which may be 0, into template->fields;

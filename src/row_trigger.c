@@ -15,7 +15,6 @@
 #include "executor/spi.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
-#include "utils/guc.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
@@ -137,10 +136,4 @@ row_touched(const TriggerData *trigger, HeapTuple row)
 		return row;
 	return row_with_column(trigger, row, "updated_at",
 						   TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()));
-}
-
-bool
-restoring(void)
-{
-	return !check_function_bodies;
 }

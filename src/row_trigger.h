@@ -46,14 +46,4 @@ extern HeapTuple row_with_column(const TriggerData *trigger, HeapTuple row,
 /* The row to be; on UPDATE its updated_at says when this transaction began. */
 extern HeapTuple row_touched(const TriggerData *trigger, HeapTuple row);
 
-/*
- * Whether rows come out of a dump.  What they refer to may not be there yet, and
- * nobody can mend a row in the middle of a restore; so that what depends on more
- * than the row itself, and was checked when it was written, is not checked again.
- *
- * Every script of pg_dump and every session of pg_restore turns
- * check_function_bodies off, for the very same reason.
- */
-extern bool restoring(void);
-
 #endif							/* NUDGE_ROW_TRIGGER_H */

@@ -62,7 +62,7 @@ static void
 check_too_long(FaultList *faults, const char *path, const Interval *interval)
 {
 	if (interval_length(interval) >
-		(double) MAX_YEARS * DAYS_PER_YEAR * USECS_PER_DAY)
+		(double) MAX_YEARS * MONTHS_PER_YEAR * DAYS_PER_MONTH * USECS_PER_DAY)
 		fault_add(faults, ERRCODE_DATETIME_VALUE_OUT_OF_RANGE, path,
 				  psprintf("Give no more than %d years.", MAX_YEARS),
 				  "%s is out of range", path);

@@ -105,6 +105,7 @@ refuse_unknown(FaultList *faults, const char *path, const List *unknown,
 		char	   *key = lfirst(cell);
 
 		refuse(faults, path[0] == '\0' ? key : psprintf("%s.%s", path, key),
+			   nnames == 1 ? psprintf("The key of %s is %s.", of, names[0]) :
 			   psprintf("Keys of %s are %s.", of, enumerate(names, nnames)),
 			   "unknown key \"%s\"", key);
 	}

@@ -84,8 +84,11 @@ personalization_read(const Jsonb *document, Personalization *result)
 	if (document == NULL || !JB_ROOT_IS_OBJECT(document) ||
 		JB_ROOT_COUNT(document) == 0)
 		return;
-	json_read_object((JsonbContainer *) &document->root, key_names, NUM_KEYS,
-					 fields);
+	for (int i = 0; i < NUM_KEYS; i++)
+		fields[i].given =
+			getKeyJsonValueFromContainer((JsonbContainer *) &document->root,
+										 key_names[i], strlen(key_names[i]),
+										 &fields[i].value) != NULL;
 	result->cart = is_true(&fields[KEY_CART]);
 	result->preferences = is_true(&fields[KEY_PREFERENCES]);
 	result->recommendations = Max(amount(&fields[KEY_RECOMMENDATIONS]),

@@ -45,8 +45,7 @@ text_list_column(const TriggerData *trigger, HeapTuple row, const char *column,
 }
 
 /*
- * Segments are looked at when they change, and not while a dump is restored,
- * which may bring them after the rules.
+ * Segments are looked at when they change.
  */
 static void
 check_segments_column(FaultList *faults, const TriggerData *trigger,
@@ -54,7 +53,7 @@ check_segments_column(FaultList *faults, const TriggerData *trigger,
 {
 	TextList	segments;
 
-	if (!restoring() && row_column_changes(trigger, "segments") &&
+	if (row_column_changes(trigger, "segments") &&
 		text_list_column(trigger, row, "segments", &segments))
 		check_segments(faults, &segments);
 }

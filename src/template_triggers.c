@@ -51,8 +51,7 @@ add_context(void *arg)
 }
 
 /*
- * Parses what changed.  A template that this version of the engine does not
- * understand must not keep a dump from being restored.
+ * Parses what changed.
  */
 static void
 check_syntax(const TriggerData *trigger, HeapTuple row, const char *template_id)
@@ -129,8 +128,7 @@ nudge_check_template_row(PG_FUNCTION_ARGS)
 
 	if (template_id == NULL)
 		return PointerGetDatum(row);	/* a NOT NULL constraint refuses it */
-	if (!restoring())
-		check_syntax(trigger, row, template_id);
+	check_syntax(trigger, row, template_id);
 	if (row_column_changes(trigger, "template_id"))
 		add_id(template_id);
 	return PointerGetDatum(row_touched(trigger, row));

@@ -9,6 +9,10 @@
  * inserts at the same time.  So executors that hold the rows of many users cannot
  * deadlock, in whatever order they come to them.
  *
+ * A row is read and locked once, and written at the end, however many messages are
+ * counted in between; only new rows are inserted at once, to know that no rival
+ * has made them.
+ *
  * Under READ COMMITTED the latest version of a row is locked and read.  Under
  * the other levels a row that has changed since the snapshot is reported as
  * busy, since its latest version must not be read.
@@ -24,12 +28,18 @@
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
+#include "action.h"
 #include "catalog/pg_collation.h"
+#include "common/hashfn.h"
 #include "executor/executor.h"
 #include "nodes/makefuncs.h"
+#include "miscadmin.h"
 #include "relations.h"
 #include "storage/lmgr.h"
+#include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
@@ -45,6 +55,9 @@ enum
 
 struct UsageStore
 {
+	MemoryContext context;		/* of the rows in hand */
+	HTAB	   *rows;			/* of UsageRow, by user_id */
+
 	Relation	relation;
 	Relation	key;
 	IndexScanDesc scan;
@@ -55,6 +68,39 @@ struct UsageStore
 	TupleTableSlot *new_slot;	/* for writing */
 };
 
+static uint32
+hash_user(const void *key, Size size)
+{
+	const Bytes *user_id = key;
+
+	return hash_bytes((const unsigned char *) user_id->data, user_id->length);
+}
+
+static int
+match_users(const void *a, const void *b, Size size)
+{
+	const Bytes *left = a;
+	const Bytes *right = b;
+
+	return left->length != right->length ||
+		memcmp(left->data, right->data, left->length) != 0;
+}
+
+static HTAB *
+create_rows(MemoryContext context)
+{
+	HASHCTL		control;
+
+	memset(&control, 0, sizeof(control));
+	control.keysize = sizeof(Bytes);
+	control.entrysize = sizeof(UsageRow);
+	control.hash = hash_user;
+	control.match = match_users;
+	control.hcxt = context;
+	return hash_create("pg_nudge cap counts", 1024, &control,
+					   HASH_ELEM | HASH_FUNCTION | HASH_COMPARE | HASH_CONTEXT);
+}
+
 UsageStore *
 usage_store_open(void)
 {
@@ -62,6 +108,10 @@ usage_store_open(void)
 	Oid			relid = nudge_relation(NUDGE_CAP_USAGE);
 	RangeTblEntry *rte = makeNode(RangeTblEntry);
 
+	store->context = AllocSetContextCreate(CurrentMemoryContext,
+										   "pg_nudge cap counts",
+										   ALLOCSET_DEFAULT_SIZES);
+	store->rows = create_rows(store->context);
 	store->relation = table_open(relid, RowExclusiveLock);
 	store->key = index_open(RelationGetPrimaryKeyIndex(store->relation),
 							AccessShareLock);
@@ -84,20 +134,6 @@ usage_store_open(void)
 	return store;
 }
 
-void
-usage_store_close(UsageStore *store)
-{
-	ExecCloseIndices(store->target);
-	ExecResetTupleTable(store->estate->es_tupleTable, false);
-	FreeExecutorState(store->estate);
-	ExecDropSingleTupleTableSlot(store->slot);
-	index_endscan(store->scan);
-	UnregisterSnapshot(store->snapshot);
-	index_close(store->key, NoLock);
-	table_close(store->relation, NoLock);
-	pfree(store);
-}
-
 static bool
 find_row(UsageStore *store, Datum user_id)
 {
@@ -109,8 +145,8 @@ find_row(UsageStore *store, Datum user_id)
 	return index_getnext_slot(store->scan, ForwardScanDirection, store->slot);
 }
 
-void
-usage_store_lock(UsageStore *store, Datum user_id, UsageRow *row)
+static void
+lock_row(UsageStore *store, Datum user_id, UsageRow *row)
 {
 	TupleTableSlot *slot = store->slot;
 	TM_FailureData failure;
@@ -190,17 +226,23 @@ update_row(UsageStore *store, ItemPointer tid, TupleTableSlot *slot)
 										true, false, NULL, NIL));
 }
 
-bool
-usage_store_write(UsageStore *store, Datum user_id, UsageRow *row)
+/*
+ * Writes row->usage; false where a new row has a rival.
+ */
+static bool
+write_row(UsageStore *store, UsageRow *row)
 {
 	TupleTableSlot *slot = store->new_slot;
 	Datum	   *values = slot->tts_values;
+	MemoryContext old = MemoryContextSwitchTo(GetPerTupleMemoryContext(store->estate));
 	bool		written = true;
 
-	Assert(row->state == USAGE_MINE || row->state == USAGE_NEW);
+	Assert(row->state != USAGE_BUSY);
 	ExecClearTuple(slot);
 	memset(slot->tts_isnull, false, Natts_cap_usage * sizeof(bool));
-	values[Anum_cap_usage_user_id - 1] = user_id;
+	values[Anum_cap_usage_user_id - 1] =
+		PointerGetDatum(cstring_to_text_with_len(row->user_id.data,
+												 row->user_id.length));
 	usage_to_arrays(&row->usage,
 					&values[Anum_cap_usage_rule_ids - 1],
 					&values[Anum_cap_usage_channels - 1],
@@ -215,6 +257,84 @@ usage_store_write(UsageStore *store, Datum user_id, UsageRow *row)
 		written = insert_row(store, slot);
 	row->state = written ? USAGE_MINE : USAGE_BUSY;
 	row->tid = slot->tts_tid;
+	row->changed = false;
+	ExecClearTuple(slot);
+	MemoryContextSwitchTo(old);
 	ResetPerTupleExprContext(store->estate);
 	return written;
+}
+
+UsageRow *
+usage_store_row(UsageStore *store, Datum user_id)
+{
+	Bytes		key = bytes_of_text(user_id);
+	UsageRow   *row;
+	bool		found;
+
+	row = hash_search(store->rows, &key, HASH_ENTER, &found);
+	if (!found)
+	{
+		MemoryContext old = MemoryContextSwitchTo(store->context);
+
+		row->user_id.data = pnstrdup(key.data, key.length);
+		row->changed = false;
+		lock_row(store, user_id, row);
+		MemoryContextSwitchTo(old);
+	}
+	return row;
+}
+
+void
+usage_store_add(UsageStore *store, UsageRow *row, int64 rule_id,
+				const char *channel, DateADT day, DateADT oldest)
+{
+	MemoryContext old = MemoryContextSwitchTo(store->context);
+
+	if (!row->changed)
+		usage_forget(&row->usage, oldest);
+	usage_add(&row->usage, rule_id, channel, day, 1);
+	row->changed = true;
+	MemoryContextSwitchTo(old);
+}
+
+bool
+usage_store_claim(UsageStore *store, UsageRow *row)
+{
+	if (row->state == USAGE_NEW && row->changed)
+		write_row(store, row);
+	return row->state != USAGE_BUSY;
+}
+
+Size
+usage_store_size(const UsageStore *store)
+{
+	return MemoryContextMemAllocated(store->context, true);
+}
+
+void
+usage_store_close(UsageStore *store)
+{
+	HASH_SEQ_STATUS status;
+	UsageRow   *row;
+
+	/* What was inserted by this command could not be updated by it. */
+	CommandCounterIncrement();
+	hash_seq_init(&status, store->rows);
+	while ((row = hash_seq_search(&status)) != NULL)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (row->changed)
+			write_row(store, row);
+	}
+
+	ExecCloseIndices(store->target);
+	ExecResetTupleTable(store->estate->es_tupleTable, false);
+	FreeExecutorState(store->estate);
+	ExecDropSingleTupleTableSlot(store->slot);
+	index_endscan(store->scan);
+	UnregisterSnapshot(store->snapshot);
+	index_close(store->key, NoLock);
+	table_close(store->relation, NoLock);
+	MemoryContextDelete(store->context);
+	pfree(store);
 }

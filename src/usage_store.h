@@ -11,11 +11,11 @@
 #include "postgres.h"
 
 #include "caps.h"
+#include "condition.h"
 #include "storage/itemptr.h"
 
 typedef enum UsageState
 {
-	USAGE_UNKNOWN,				/* not looked at yet */
 	USAGE_MINE,					/* there is a row, and we hold its lock */
 	USAGE_NEW,					/* the user has no row */
 	USAGE_BUSY					/* somebody else has the row */
@@ -24,25 +24,38 @@ typedef enum UsageState
 /* A user's row in hand */
 typedef struct UsageRow
 {
+	Bytes		user_id;		/* key in the store's hash table */
 	UsageState	state;
 	ItemPointerData tid;		/* of the latest version, if mine */
-	Usage		usage;			/* in the memory context of usage_store_lock */
+	Usage		usage;
+	bool		changed;		/* usage is still to be written */
 } UsageRow;
 
 typedef struct UsageStore UsageStore;
 
-/* Works with the active snapshot. */
+/* Works with the active snapshot; its rows live in a context below the current one. */
 extern UsageStore *usage_store_open(void);
+
+/* Writes what has changed. */
 extern void usage_store_close(UsageStore *store);
 
-/* Locks and reads a user's row, without waiting. */
-extern void usage_store_lock(UsageStore *store, Datum user_id, UsageRow *row);
+/* Bytes of the rows in hand */
+extern Size usage_store_size(const UsageStore *store);
+
+/* Locks and reads a user's row at first use, without waiting. */
+extern UsageRow *usage_store_row(UsageStore *store, Datum user_id);
 
 /*
- * Writes row->usage.  False where the row was new and another session has made
- * it meanwhile; it is then busy, and nothing has been written.  A row can be
- * written once in a command.
+ * Counts messages in a row that is not busy; what is older than "oldest" is
+ * forgotten.
  */
-extern bool usage_store_write(UsageStore *store, Datum user_id, UsageRow *row);
+extern void usage_store_add(UsageStore *store, UsageRow *row, int64 rule_id,
+							const char *channel, DateADT day, DateADT oldest);
+
+/*
+ * Makes sure that a new row that has changed is there.  False where another
+ * session has made it meanwhile: it is then busy, and nothing has been written.
+ */
+extern bool usage_store_claim(UsageStore *store, UsageRow *row);
 
 #endif							/* NUDGE_USAGE_STORE_H */

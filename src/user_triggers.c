@@ -70,9 +70,6 @@ is_iana_timezone(const char *name)
 
 /*
  * Trigger on users, before INSERT and UPDATE of a row.
- *
- * A time zone that this server does not know must not keep a dump from being
- * restored: such users get nudge.timezone.
  */
 Datum
 nudge_check_user(PG_FUNCTION_ARGS)
@@ -81,7 +78,7 @@ nudge_check_user(PG_FUNCTION_ARGS)
 	HeapTuple	row = trigger_row(trigger);
 	char	   *timezone = NULL;
 
-	if (!restoring() && row_column_changes(trigger, "timezone"))
+	if (row_column_changes(trigger, "timezone"))
 		timezone = row_text(trigger, row, "timezone");
 	if (timezone != NULL && !is_iana_timezone(timezone))
 		ereport(ERROR,

@@ -117,7 +117,8 @@ put_array(JsonbParseState **state, const char *text, int len)
 	{
 		pushJsonbValue(state, WJB_BEGIN_OBJECT, NULL);
 		key(state, "k");
-		put(state, WJB_VALUE, i == 0 ? number_value(1, 0) : string_value(text, len));
+		put(state, WJB_VALUE,
+			i == 0 ? number_value(1, 0) : string_value(text, len));
 		key(state, "n");
 		put(state, WJB_VALUE, number_value(-1234567, 3));
 		pushJsonbValue(state, WJB_END_OBJECT, NULL);
@@ -181,7 +182,7 @@ render(const LiquidTemplate *template, uint8 options_byte, const char *text,
 	liquid_render(template, make_context(text, len), &options, &out, &result);
 	if (!pg_verify_mbstr(PG_UTF8, out.data, out.len, true))
 		abort();
-	if (out.len > options.max_output)
+	if (result.status == LIQUID_OK && out.len > options.max_output)
 		abort();
 	if (result.status == LIQUID_ERROR && result.sqlstate == 0)
 		abort();

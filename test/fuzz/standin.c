@@ -45,6 +45,8 @@ static Context top;				/* set up by standin_start */
 
 MemoryContext TopMemoryContext = &top.header;
 MemoryContext CurrentMemoryContext = &top.header;
+sigjmp_buf *PG_exception_stack = NULL;
+ErrorContextCallback *error_context_stack = NULL;
 volatile sig_atomic_t InterruptPending = false;
 int			DateOrder = DATEORDER_MDY;
 int			DateStyle = USE_ISO_DATES;

@@ -153,6 +153,21 @@ DELETE FROM nudge.outbox WHERE user_id IN ('b1', 'whole', 'old') AND channel = '
 SELECT user_id, status FROM pg_temp.state;
 SELECT user_id, event_type, reason FROM nudge.events WHERE user_id IN ('b1', 'whole', 'later', 'l1') ORDER BY event_id;
 
+-- Only a message that was not sent gives its place under the caps back
+INSERT INTO nudge.cap_usage (user_id, rule_ids, channels, days, counts)
+SELECT u, '{8}', '{outbox_test}', ARRAY[(now() AT TIME ZONE 'UTC')::date], '{3}'
+FROM unnest('{cap-sent,cap-retry,cap-failed,cap-dead,cap-deleted}'::text[]) AS u;
+SELECT pg_temp.put('{cap-sent,cap-retry,cap-failed}', 'normal');
+SELECT pg_temp.put('{cap-dead}', 'normal', created_at => now() - interval '6 days');
+SELECT pg_temp.put('{cap-deleted}', 'normal', available_at => now() + interval '1 h');
+UPDATE nudge.messages SET fired_at = now() WHERE user_id LIKE 'cap-%';
+CREATE TEMP TABLE capped AS SELECT * FROM nudge.claim('caps', channels => '{outbox_test}');
+SELECT nudge.ack(message_id, claim_token) FROM capped WHERE user_id = 'cap-sent';
+SELECT nudge.nack(message_id, claim_token, 'no', user_id = 'cap-failed') FROM capped WHERE user_id <> 'cap-sent' ORDER BY message_id;
+DELETE FROM nudge.outbox WHERE user_id = 'cap-deleted' AND channel = 'outbox_test';
+SELECT user_id, rule_id, channel, messages FROM nudge.cap_counters WHERE user_id LIKE 'cap-%' ORDER BY user_id;
+SELECT user_id, status FROM pg_temp.state WHERE user_id LIKE 'cap-%';
+
 -- The guide: a block that has nothing to hand out is looked at again when its
 -- first message is due, and goes with its last one
 CREATE VIEW pg_temp.guide AS
@@ -205,5 +220,6 @@ FROM CAST('nudge.message_queue' AS regclass) AS q;
 COMMIT;
 
 DELETE FROM nudge.outbox WHERE channel IN ('outbox_test', 'outbox_test_sms', 'guide_test');
-DELETE FROM nudge.events WHERE user_id ~ '^(n[123]|b1|i[12]|l1|h1|later|whole|c1|old|gone|g[1-4]|hot[0-9]+)$';
+DELETE FROM nudge.events WHERE user_id ~ '^(n[123]|b1|i[12]|l1|h1|later|whole|c1|old|gone|g[1-4]|hot[0-9]+|cap-.*)$';
+DELETE FROM nudge.cap_usage WHERE user_id LIKE 'cap-%';
 SELECT count(*) FROM nudge.outbox WHERE channel IN ('outbox_test', 'outbox_test_sms', 'guide_test');
