@@ -236,7 +236,7 @@ SELECT is(as_role('t_marketer', $$UPDATE nudge.rules SET status = 'paused' WHERE
 SELECT is(as_role('t_marketer', $$SELECT pg_catalog.count(*) FROM nudge.evaluate('p1', 'login')$$), (SELECT count(*)::text FROM nudge.rules), 'and tries it');
 SELECT is(as_role('t_marketer', $$SELECT pg_catalog.count(*) FROM nudge.explain('p1', 'login')$$), (SELECT count(*)::text FROM nudge.rules), 'and has it explained');
 SELECT is(as_role('t_marketer', $$SELECT nudge.render_template('{{ a }}', '{"a": 1}')$$), '1', 'and renders a template');
-INSERT INTO nudge.actions (user_id, action_type, action_data, recorded_at) VALUES ('p9', 'purchase', '{"items": [{"product_id": "one"}, {"product_id": "two"}]}', '1998-01-01');
+INSERT INTO nudge.actions (user_id, action_type, action_data, recorded_at) VALUES ('p9', 'purchase', '{"items": [{"product_id": "one"}, {"product_id": "two"}]}', now() - interval '40 days');
 INSERT INTO nudge.items (item, data, seen, bought, score, last_at) VALUES ('one', '{"product_id": "one"}', 1, 1, 3, now()), ('two', '{"product_id": "two"}', 1, 1, 3, now());
 INSERT INTO nudge.item_pairs (item, other, seen, bought, score) VALUES ('one', 'two', 1, 1, 3), ('two', 'one', 1, 1, 3);
 SELECT is(as_role('t_marketer', $$INSERT INTO nudge.templates (template_id, subject, body_text)
@@ -292,7 +292,7 @@ SELECT is(as_role('t_mailer', s), '42501', 'mailer: ' || s) FROM unnest(ARRAY[
 -- executor
 SELECT is(as_role('t_executor', $$SELECT executed FROM nudge.execute_pending()$$), '0', 'executor executes');
 SELECT is(as_role('t_executor', $$SELECT nudge.maintain() OPERATOR(pg_catalog.->>) 'postponed'$$), '[]', 'and maintains');
-SELECT is(as_role('t_executor', $$SELECT is_done FROM nudge.count_items_until('1999-01-01')$$), 'false', 'and counts items, a day of them');
+SELECT is(as_role('t_executor', format('SELECT is_done FROM nudge.count_items_until(%L)', now() - interval '35 days')), 'false', 'and counts items, a day of them');
 SELECT is((SELECT seen FROM nudge.items WHERE item = 'one'), 2::bigint, 'which counts');
 SELECT is(as_role('t_executor', $$SELECT nudge.requeue(-1)$$), '02000', 'and requeues what there is');
 SELECT is(as_role('t_executor', $$SELECT nudge.schedule_jobs()$$), CASE WHEN EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron') THEN '3' ELSE '0A000' END, 'and schedules');
