@@ -61,7 +61,7 @@ CREATE TABLE nudge.cap_usage (
     channels text[] NOT NULL,
     days     date[] NOT NULL,
     counts   integer[] NOT NULL
-) WITH (fillfactor = 70,
+) WITH (fillfactor = 45,  -- room for a second version of every row: one transaction may count for all
         autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 COMMENT ON TABLE nudge.cap_usage IS 'Messages by user, rule, channel and local day of firing; what frequency caps count';
 SELECT pg_catalog.pg_extension_config_dump('nudge.cap_usage', '');

@@ -56,3 +56,25 @@ FROM (SELECT substring(line FROM '^([^.]+)\.tsv:') AS file,
 SELECT count(*) AS cases, count(DISTINCT file) AS files FROM results;
 SELECT file, template, expected, actual FROM results WHERE expected IS DISTINCT FROM actual;
 ROLLBACK;
+
+-- Time zones: text with an offset keeps it until a time zone is set
+CREATE FUNCTION pg_temp.time_of(date text) RETURNS text
+RETURN nudge.render_template('{{ date | date: "%Y-%m-%d %H:%M %z %Z" }}', jsonb_build_object('date', date));
+
+SELECT zone, date, set_config('nudge.timezone', zone, false) IS NOT NULL AS set, pg_temp.time_of(date)
+FROM unnest(ARRAY['UTC', 'America/New_York', 'Asia/Kolkata']) AS zone,
+     unnest(ARRAY['2026-07-01T12:00:00Z', '2026-07-01T12:00:00+05:00', '2026-07-01 12:00', '2026-01-01', '1782907200',
+                  'July 1, 2026 12pm', '2026-03-08 02:30', '2026-11-01 01:30']) AS date;
+SET nudge.timezone = 'America/New_York';
+BEGIN;
+SELECT nudge.render_template('{{ "now" | date: "%Y-%m-%dT%H:%M:%S%:z" }}', '{}')::timestamptz = date_trunc('second', now()) AS now,
+       nudge.render_template('{{ "today" | date: "%Y-%m-%d" }}', '{}')::date = (now() AT TIME ZONE 'America/New_York')::date AS today,
+       nudge.render_template('{{ "now" | date: "%s" }}', '{}')::bigint = floor(extract(epoch FROM now())) AS seconds;
+ROLLBACK;
+
+-- DateStyle and the session's time zone do not matter
+SET nudge.timezone = 'UTC';
+SET DateStyle = 'SQL, MDY';
+SET TimeZone = 'Asia/Tokyo';
+SELECT pg_temp.time_of('1/2/2026'), pg_temp.time_of('12/25/2026'), pg_temp.time_of('2026-07-01 12:00');
+SHOW DateStyle;
