@@ -5,17 +5,21 @@
 # "make install" and "make installcheck" work as with any PGXS extension.
 
 EXTENSION = pg_nudge
-EXTVERSION = 0.1.0
+EXTVERSION = 0.2.0
 
 MODULE_big = pg_nudge
 OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
 PG_CPPFLAGS = -I$(srcdir)/src
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers
 
-# The install script is put together from the numbered parts in sql/; upgrade
-# scripts lie there under their own names.
-DATA_built = pg_nudge--$(EXTVERSION).sql
-DATA = $(sort $(wildcard sql/pg_nudge--*--*.sql))
+# The scripts are put together from the numbered parts in sql/.  A version adds
+# parts: its install script has all of them, its upgrade script the new ones, so
+# that an upgraded database is like a new one by construction.  Parts of a version
+# that has been released stay as they are.  Part 99 is for install scripts only.
+PARTS_0.1.0 = $(sort $(wildcard sql/0[0-9]_*.sql sql/1[0-9]_*.sql sql/2[0-9]_*.sql))
+PARTS_0.2.0 = $(sort $(wildcard sql/3[0-9]_*.sql))
+PARTS_LAST = $(sort $(wildcard sql/99_*.sql))
+DATA_built = pg_nudge--$(EXTVERSION).sql pg_nudge--0.1.0.sql pg_nudge--0.1.0--0.2.0.sql
 
 # installcheck needs a running server, whose data it puts aside: a database of
 # its own.  TAP_TESTS stays unset, as TAP tests start servers and therefore fail
@@ -36,8 +40,15 @@ ifneq ($(wildcard $(PGXS)),)
 
 include $(PGXS)
 
-pg_nudge--$(EXTVERSION).sql: $(sort $(wildcard sql/[0-9][0-9]_*.sql))
+pg_nudge--0.1.0.sql: $(PARTS_0.1.0) $(PARTS_LAST)
 	cat $^ > $@
+
+pg_nudge--0.2.0.sql: $(PARTS_0.1.0) $(PARTS_0.2.0) $(PARTS_LAST)
+	cat $^ > $@
+
+# The first line keeps psql from running it by itself, as part 01 does.
+pg_nudge--0.1.0--0.2.0.sql: $(PARTS_0.2.0)
+	printf '%s\n' "\\echo Use \"ALTER EXTENSION pg_nudge UPDATE TO '0.2.0'\" to load this file. \\quit" | cat - $^ > $@
 
 # Queries of the C code are SQL in files of their own: src/queries/NAME.sql
 # becomes the string constant query_NAME.

@@ -20,7 +20,12 @@ Your shop', 'The Shop', 'hello@shop.example'),
 {% if action.data.category %}the {{ action.data.category | split: "." | last }}{% else %}what{% endif %} you looked at is still in stock, at ${{ action.data.price }}:
 
     https://shop.example{{ action.data.page_url }}
-
+{% if recommendations.size > 0 %}
+Others who looked at it also liked:
+{% for other in recommendations %}
+    {{ other.brand | capitalize | default: "Product" }} {{ other.product_id }} at ${{ other.price }}
+{%- endfor %}
+{% endif %}
 Your shop', 'The Shop', 'hello@shop.example');
 
 DO $$
@@ -51,7 +56,8 @@ BEGIN
         "conditions": [
             {"type": "page_visit", "operator": "contains", "parameters": {"pages": ["/products/", "/catalog/"]}},
             {"type": "engagement_level", "parameters": {"level": "medium"}, "weight": 0.6}
-        ]
+        ],
+        "personalization_config": {"related_products": 3}
     }');
 
     PERFORM nudge.create_rule('{

@@ -26,12 +26,8 @@ PG_FUNCTION_INFO_V1(nudge_evaluate_rules);
 /* Arguments of register_action */
 #define NUM_ARGS 7
 
-/*
- * An id of an action that is only thought of gets the checks that the table
- * makes of one that is recorded.
- */
-static void
-check_id(FunctionCallInfo fcinfo, int arg, const char *name)
+void
+check_action_id(FunctionCallInfo fcinfo, int arg, const char *name)
 {
 	int			length;
 
@@ -50,7 +46,7 @@ check_id(FunctionCallInfo fcinfo, int arg, const char *name)
 				 errhint("Pass the id by which the application knows it.")));
 }
 
-static Datum
+Datum
 object_argument(FunctionCallInfo fcinfo, int arg, const char *name)
 {
 	if (PG_ARGISNULL(arg))
@@ -64,11 +60,23 @@ object_argument(FunctionCallInfo fcinfo, int arg, const char *name)
 	return PG_GETARG_DATUM(arg);
 }
 
+TimestampTz
+check_occurred_at(TimestampTz occurred_at)
+{
+	if (TIMESTAMP_NOT_FINITE(occurred_at))
+		ereport(ERROR,
+				(errcode(ERRCODE_CHECK_VIOLATION),
+				 errmsg("occurred_at must be finite"),
+				 errdetail("An action occurred at some point in time."),
+				 errhint("Leave occurred_at out for now().")));
+	return occurred_at;
+}
+
 void
 action_from_arguments(Action *action, FunctionCallInfo fcinfo)
 {
-	check_id(fcinfo, 0, "user_id");
-	check_id(fcinfo, 1, "action_type");
+	check_action_id(fcinfo, 0, "user_id");
+	check_action_id(fcinfo, 1, "action_type");
 
 	memset(action, 0, sizeof(Action));
 	action->recorded_at = GetCurrentTransactionStartTimestamp();
@@ -78,13 +86,7 @@ action_from_arguments(Action *action, FunctionCallInfo fcinfo)
 		bytes_of_text(PointerGetDatum(PG_GETARG_TEXT_PP(1)));
 	action->data_datum = object_argument(fcinfo, 2, "action_data");
 	action->occurred_at = PG_ARGISNULL(3) ? action->recorded_at :
-		PG_GETARG_TIMESTAMPTZ(3);
-	if (TIMESTAMP_NOT_FINITE(action->occurred_at))
-		ereport(ERROR,
-				(errcode(ERRCODE_CHECK_VIOLATION),
-				 errmsg("occurred_at must be finite"),
-				 errdetail("An action occurred at some point in time."),
-				 errhint("Leave occurred_at out for now().")));
+		check_occurred_at(PG_GETARG_TIMESTAMPTZ(3));
 	action->context_datum = object_argument(fcinfo, 4, "context");
 }
 

@@ -26,12 +26,14 @@
 #include "access/xact.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
-#include "channel.h"
+#include "compose.h"
 #include "history.h"
 #include "miscadmin.h"
 #include "plan.h"
 #include "queries.h"
+#include "recommendations.h"
 #include "relations.h"
+#include "rule_personalization.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -277,41 +279,10 @@ check_users(Execution *execution, Batch *batch)
 	}
 }
 
-static int
-compare_templates(const void *a, const void *b)
-{
-	const MessageTemplate *left = a;
-	const MessageTemplate *right = b;
-	int			order = strcmp(left->template_id, right->template_id);
-
-	return order != 0 ? order : strcmp(left->channel, right->channel);
-}
-
-static MessageTemplate *
-find_template(const Batch *batch, const char *template_id, const char *channel)
-{
-	MessageTemplate key;
-
-	key.template_id = (char *) template_id;
-	key.channel = (char *) channel;
-	return bsearch(&key, batch->templates, batch->ntemplates,
-				   sizeof(MessageTemplate), compare_templates);
-}
-
-static int
-compare_strings(const void *a, const void *b)
-{
-	return strcmp(*(char *const *) a, *(char *const *) b);
-}
-
-/*
- * Array of the different templates that open triggers need, or 0.
- */
-static Datum
-needed_templates(const Batch *batch)
+static void
+load_templates(Batch *batch)
 {
 	char	  **ids = palloc(batch->ntriggers * sizeof(char *));
-	ArrayBuildState *array = NULL;
 	int			n = 0;
 
 	for (int i = 0; i < batch->ntriggers; i++)
@@ -321,63 +292,8 @@ needed_templates(const Batch *batch)
 		if (trigger->outcome == OUTCOME_OPEN && trigger->rule->template_id != NULL)
 			ids[n++] = trigger->rule->template_id;
 	}
-	qsort(ids, n, sizeof(char *), compare_strings);
-	for (int i = 0; i < n; i++)
-	{
-		if (i == 0 || strcmp(ids[i], ids[i - 1]) != 0)
-			array = accumArrayResult(array, CStringGetTextDatum(ids[i]), false,
-									 TEXTOID, CurrentMemoryContext);
-	}
-	return array != NULL ? makeArrayResult(array, CurrentMemoryContext) : (Datum) 0;
-}
-
-static void
-read_template(HeapTuple tuple, TupleDesc desc, MessageTemplate *template)
-{
-	Datum		texts[NUM_MESSAGE_FIELDS];
-
-	template->template_id = SPI_getvalue(tuple, desc, 1);
-	template->channel = SPI_getvalue(tuple, desc, 2);
-	for (int i = 0; i < NUM_MESSAGE_FIELDS; i++)
-	{
-		bool		isnull;
-
-		texts[i] = SPI_getbinval(tuple, desc, 3 + i, &isnull);
-		if (isnull)
-			texts[i] = (Datum) 0;
-	}
-	message_template_parse(template, texts);
-}
-
-static void
-load_templates(Batch *batch)
-{
-	static SPIPlanPtr plan = NULL;
-	static const Oid types[] = {TEXTARRAYOID};
-	Datum		ids = needed_templates(batch);
-	SPITupleTable *table;
-	int			n;
-
-	if (ids == (Datum) 0)
-		return;
-	if (SPI_execute_plan(plan_get(&plan, query_executor_templates, 1, types),
-						 &ids, NULL, true, 0) != SPI_OK_SELECT)
-		elog(ERROR, "could not read templates");
-	table = SPI_tuptable;
-	n = SPI_processed;
-	batch->templates = palloc0(Max(n, 1) * sizeof(MessageTemplate));
-	for (int i = 0; i < n; i++)
-		read_template(table->vals[i], table->tupdesc, &batch->templates[i]);
-	batch->ntemplates = n;
-	qsort(batch->templates, n, sizeof(MessageTemplate), compare_templates);
-	SPI_freetuptable(table);
-}
-
-static bool
-has_template(const Rule *rule, const char *channel, void *arg)
-{
-	return rule->template_id != NULL &&
-		find_template(arg, rule->template_id, channel) != NULL;
+	templates_load(&batch->templates, ids, n);
+	pfree(ids);
 }
 
 static Jsonb *
@@ -406,8 +322,45 @@ rule_object(Batch *batch, const Rule *rule)
 	return batch->last_rule_object;
 }
 
+/*
+ * Asks at once for the recommendations of all triggers whose rules want some.
+ */
 static void
-render(Batch *batch, BatchTrigger *trigger, const char *channel)
+load_recommendations(Batch *batch)
+{
+	int			size = batch->ntriggers;
+	RecommendationRequest *requests = palloc0(size * sizeof(*requests));
+	BatchTrigger **asking = palloc(size * sizeof(BatchTrigger *));
+	int			n = 0;
+
+	for (int i = 0; i < size; i++)
+	{
+		BatchTrigger *trigger = &batch->triggers[i];
+		Personalization wanted;
+
+		if (trigger->outcome != OUTCOME_OPEN)
+			continue;
+		personalization_read(trigger->rule->personalization, &wanted);
+		if (wanted.recommendations == 0)
+			continue;
+		requests[n].user_id = trigger->user->user_id;
+		requests[n].action_data = pending_document(&trigger->due,
+												   Anum_pending_action_data);
+		requests[n].amount = wanted.recommendations;
+		asking[n++] = trigger;
+	}
+	recommendations_fetch(requests, n, batch->as_of);
+	for (int i = 0; i < n; i++)
+		asking[i]->recommendations = requests[i].items;
+	pfree(requests);
+	pfree(asking);
+}
+
+/*
+ * Composes the trigger's message, if there is to be one.
+ */
+static void
+make_message(Batch *batch, BatchTrigger *trigger)
 {
 	const DueTrigger *due = &trigger->due;
 	MessageAction action = {0};
@@ -425,43 +378,22 @@ render(Batch *batch, BatchTrigger *trigger, const char *channel)
 		action.occurred_at =
 			DatumGetTimestampTz(due->values[Anum_pending_occurred_at - 1]);
 
-	trigger->message_id = nudge_nextval(NUDGE_MESSAGES_SEQ);
 	subject.user = &trigger->user->row;
 	subject.action = &action;
 	subject.rule = trigger->rule;
+	subject.recommendations = trigger->recommendations;
 	subject.rule_object = rule_object(batch, trigger->rule);
-	subject.channel = channel;
-	subject.recipient = trigger->recipient;
-	subject.message_id = trigger->message_id;
 	subject.now = batch->as_of;
-	message_render(trigger->template, &subject, batch->context,
-				   &trigger->message);
-}
-
-/*
- * Makes the trigger's message, if there is to be one.
- */
-static void
-make_message(Batch *batch, BatchTrigger *trigger)
-{
-	const Rule *rule = trigger->rule;
-	const char *channel;
-	ChannelOutcome outcome = channel_choose(rule, &trigger->user->row,
-											has_template, batch, &channel,
-											&trigger->recipient);
-
-	if (outcome != CHANNEL_FOUND)
-	{
-		skip(trigger, channel_outcome_reason(outcome));
-		return;
-	}
-	trigger->template = find_template(batch, rule->template_id, channel);
-	render(batch, trigger, channel);
+	compose(&subject, &batch->templates, &trigger->template, batch->context,
+			&trigger->message);
+	trigger->recipient = subject.recipient;
+	trigger->message_id = subject.message_id;
 	switch (trigger->message.status)
 	{
 		case MESSAGE_RENDERED:
 			trigger->outcome = OUTCOME_MESSAGE;
 			break;
+		case MESSAGE_SKIPPED:
 		case MESSAGE_ABORTED:
 			skip(trigger, trigger->message.reason);
 			break;
@@ -506,6 +438,7 @@ execute_batch(Execution *execution, Batch *batch)
 	check_cancelled(batch);
 	check_users(execution, batch);
 	load_templates(batch);
+	load_recommendations(batch);
 
 	for (int from = 0, to; from < batch->ntriggers; from = to)
 	{

@@ -17,6 +17,7 @@
 #include "due.h"
 #include "personalize.h"
 #include "rules.h"
+#include "templates.h"
 #include "usage_store.h"
 #include "user.h"
 
@@ -64,6 +65,7 @@ typedef struct BatchTrigger
 	bool		dead;			/* failed for the last time */
 
 	/* Of a message */
+	const Jsonb *recommendations;	/* NULL: none */
 	const MessageTemplate *template;
 	Datum		recipient;
 	int64		message_id;
@@ -81,8 +83,7 @@ typedef struct Batch
 	BatchTrigger    *triggers;
 	int			nusers;
 	BatchUser  *users;
-	int			ntemplates;
-	MessageTemplate *templates; /* by id and channel */
+	Templates	templates;
 	UsageStore *usage;
 
 	/* The last rule that was rendered for, as templates see it */

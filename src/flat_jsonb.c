@@ -115,6 +115,21 @@ flat_jsonb(FlatObject *object, const char *key, const Jsonb *value)
 				   VARSIZE(value) - VARHDRSZ);
 }
 
+void
+flat_value(FlatObject *object, const char *key, const JsonbValue *value)
+{
+	if (value->type == jbvNumeric)
+		add_member(object, key, JENTRY_ISNUMERIC,
+				   (const char *) value->val.numeric,
+				   VARSIZE_ANY(value->val.numeric));
+	else if (value->type == jbvBinary)
+		add_member(object, key, JENTRY_ISCONTAINER,
+				   (const char *) value->val.binary.data,
+				   value->val.binary.len);
+	else
+		flat_null(object, key);
+}
+
 /* Numbers and containers start at multiples of four bytes. */
 static bool
 is_aligned(const FlatMember *member)
@@ -194,5 +209,45 @@ flat_build(const FlatObject *object)
 		result->root.children[object->n + i] =
 			make_entry(object->n + i, member->type, start, end);
 	}
+	return result;
+}
+
+Jsonb *
+flat_document(const JsonbValue *value)
+{
+	Size		size = VARHDRSZ + value->val.binary.len;
+	Jsonb	   *result = palloc(size);
+
+	SET_VARSIZE(result, size);
+	memcpy(&result->root, value->val.binary.data, value->val.binary.len);
+	return result;
+}
+
+Jsonb *
+flat_array(const Jsonb *const *elements, int n)
+{
+	Size		head = offsetof(Jsonb, root.children) + n * sizeof(JEntry);
+	int64		size = 0;
+	uint32		end = 0;
+	Jsonb	   *result;
+
+	for (int i = 0; i < n; i++)
+		size += INTALIGN(VARSIZE(elements[i]) - VARHDRSZ);
+	if (size > JENTRY_OFFLENMASK)
+		return NULL;
+	result = palloc0(head + size);
+	result->root.header = n | JB_FARRAY;
+	for (int i = 0; i < n; i++)
+	{
+		Size		length = VARSIZE(elements[i]) - VARHDRSZ;
+		uint32		start = end;
+
+		end = INTALIGN(end);
+		memcpy((char *) result + head + end, &elements[i]->root, length);
+		end += length;
+		result->root.children[i] =
+			make_entry(i, JENTRY_ISCONTAINER, start, end);
+	}
+	SET_VARSIZE(result, head + end);
 	return result;
 }

@@ -48,7 +48,17 @@ extern void flat_timestamptz(FlatObject *object, const char *key,
 /* A document that is not an object or an array becomes an empty object. */
 extern void flat_jsonb(FlatObject *object, const char *key, const Jsonb *value);
 
+/* A number, an object or an array; anything else becomes null. */
+extern void flat_value(FlatObject *object, const char *key,
+					   const JsonbValue *value);
+
 /* NULL where the object is larger than jsonb can be */
 extern Jsonb *flat_build(const FlatObject *object);
+
+/* A copy of an object or an array inside a document, as a document */
+extern Jsonb *flat_document(const JsonbValue *value);
+
+/* An array of documents; NULL where it is larger than jsonb can be */
+extern Jsonb *flat_array(const Jsonb *const *elements, int n);
 
 #endif							/* NUDGE_FLAT_JSONB_H */

@@ -11,15 +11,21 @@
 
 #include "access/attnum.h"
 #include "access/xact.h"
+#include "cart.h"
 #include "flat_jsonb.h"
+#include "html_check.h"
 #include "mb/pg_wchar.h"
 #include "relations.h"
+#include "rule_personalization.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
 /* Errors are kept in the trigger and in events */
 #define MAX_REASON 1000
+
+/* What templates see of an address that is hidden */
+#define HIDDEN "(hidden)"
 
 static const struct
 {
@@ -36,15 +42,16 @@ static const struct
 };
 
 static Jsonb *
-user_object(const UserRow *user)
+user_object(const UserRow *user, bool hide_addresses)
 {
 	static const struct
 	{
 		const char *key;
 		AttrNumber	attnum;
+		bool		is_address;
 	}			texts[] = {
-		{"email", Anum_users_email},
-		{"phone", Anum_users_phone},
+		{"email", Anum_users_email, true},
+		{"phone", Anum_users_phone, true},
 		{"locale", Anum_users_locale},
 		{"user_id", Anum_users_user_id},
 		{"timezone", Anum_users_timezone},
@@ -59,8 +66,15 @@ user_object(const UserRow *user)
 	if (!user->found)
 		return flat_build(&object);
 	for (int i = 0; i < lengthof(texts); i++)
-		flat_text(&object, texts[i].key, user->values[texts[i].attnum - 1],
-				  user->nulls[texts[i].attnum - 1]);
+	{
+		AttrNumber	attnum = texts[i].attnum;
+
+		if (hide_addresses && texts[i].is_address && !user->nulls[attnum - 1])
+			flat_string(&object, texts[i].key, HIDDEN, strlen(HIDDEN));
+		else
+			flat_text(&object, texts[i].key, user->values[attnum - 1],
+					  user->nulls[attnum - 1]);
+	}
 	for (int i = 0; i < lengthof(documents); i++)
 		flat_jsonb(&object, documents[i].key,
 				   DatumGetJsonbP(user->values[documents[i].attnum - 1]));
@@ -112,14 +126,48 @@ message_object(const MessageSubject *subject)
 
 	flat_int64(&object, "message_id", subject->message_id);
 	flat_string(&object, "channel", subject->channel, strlen(subject->channel));
-	flat_text(&object, "recipient", subject->recipient, false);
+	if (subject->hide_addresses)
+		flat_string(&object, "recipient", HIDDEN, strlen(HIDDEN));
+	else
+		flat_text(&object, "recipient", subject->recipient, false);
 	return flat_build(&object);
+}
+
+/*
+ * Adds what the rule's personalization asks for; false where that would be too
+ * large.
+ */
+static bool
+add_personalization(const MessageSubject *subject, FlatObject *object)
+{
+	const UserRow *user = subject->user;
+	Personalization wanted;
+	Jsonb	   *cart;
+
+	personalization_read(subject->rule->personalization, &wanted);
+	if (wanted.cart)
+	{
+		cart = cart_of_action(subject->action->data);
+		if (cart == NULL)
+			return false;
+		flat_jsonb(object, "cart", cart);
+	}
+	if (wanted.has_discount)
+		flat_value(object, "discount", &wanted.discount);
+	if (wanted.preferences && user->found)
+		flat_jsonb(object, "preferences",
+				   DatumGetJsonbP(user->values[Anum_users_preferences - 1]));
+	if (wanted.recommendations > 0)
+		flat_jsonb(object, "recommendations",
+				   subject->recommendations != NULL ? subject->recommendations :
+				   flat_array(NULL, 0));
+	return true;
 }
 
 Jsonb *
 message_context(const MessageSubject *subject)
 {
-	Jsonb	   *user = user_object(subject->user);
+	Jsonb	   *user = user_object(subject->user, subject->hide_addresses);
 	Jsonb	   *action = action_object(subject->action);
 	FlatObject	object = {0};
 
@@ -131,6 +179,8 @@ message_context(const MessageSubject *subject)
 			   subject->rule_object : message_rule_object(subject->rule));
 	flat_jsonb(&object, "personalization", subject->rule->personalization);
 	flat_jsonb(&object, "message", message_object(subject));
+	if (!add_personalization(subject, &object))
+		return NULL;
 	return flat_build(&object);
 }
 
@@ -140,7 +190,7 @@ message_context(const MessageSubject *subject)
  * needed once a template and batch.
  */
 static const LiquidTemplate *
-parse_field(Datum source_datum, char **error)
+parse_field(Datum source_datum, char **error, int *sqlstate)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -165,6 +215,7 @@ parse_field(Datum source_datum, char **error)
 		if (edata->sqlerrcode == ERRCODE_QUERY_CANCELED)
 			ReThrowError(edata);
 		*error = edata->message;
+		*sqlstate = edata->sqlerrcode;
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);
@@ -179,13 +230,17 @@ message_template_parse(MessageTemplate *template, const Datum *texts)
 	for (int i = 0; i < NUM_MESSAGE_FIELDS; i++)
 	{
 		char	   *error = NULL;
+		int			sqlstate;
 
 		template->fields[i] = NULL;
 		if (texts[i] == (Datum) 0)
 			continue;
-		template->fields[i] = parse_field(texts[i], &error);
+		template->fields[i] = parse_field(texts[i], &error, &sqlstate);
 		if (error != NULL && template->error == NULL)
+		{
 			template->error = psprintf("%s: %s", field_traits[i].name, error);
+			template->sqlstate = sqlstate;
+		}
 	}
 }
 
@@ -199,6 +254,14 @@ set_outcome(RenderedMessage *message, MemoryContext context,
 	message->reason = MemoryContextStrdup(context, reason);
 	if (length > MAX_REASON)
 		message->reason[pg_mbcliplen(reason, length, MAX_REASON)] = '\0';
+}
+
+static void
+set_failure(RenderedMessage *message, MemoryContext context, int sqlstate,
+			const char *reason)
+{
+	set_outcome(message, context, MESSAGE_FAILED, reason);
+	message->sqlstate = sqlstate;
 }
 
 /*
@@ -259,7 +322,7 @@ check_recipient(Datum recipient, MemoryContext context, RenderedMessage *message
 							  true);
 
 	if (fault != NULL)
-		set_outcome(message, context, MESSAGE_FAILED,
+		set_failure(message, context, ERRCODE_DATA_EXCEPTION,
 					psprintf("recipient %s", fault));
 	return fault == NULL;
 }
@@ -274,6 +337,8 @@ render_field(const MessageTemplate *template, MessageField field,
 {
 	const char *name = field_traits[field].name;
 	const char *fault;
+	const char *attribute;
+	const char *scheme;
 	LiquidResult result = {0};
 
 	resetStringInfo(out);
@@ -287,7 +352,8 @@ render_field(const MessageTemplate *template, MessageField field,
 						result.message ? result.message : "aborted");
 			return false;
 		case LIQUID_ERROR:
-			set_outcome(message, context, MESSAGE_FAILED,
+			set_failure(message, context,
+						result.sqlstate ? result.sqlstate : ERRCODE_DATA_EXCEPTION,
 						psprintf("%s: %s", name,
 								 result.message ? result.message : "error"));
 			return false;
@@ -296,8 +362,16 @@ render_field(const MessageTemplate *template, MessageField field,
 	fault = unfit(out->data, out->len, field_traits[field].is_header);
 	if (fault != NULL)
 	{
-		set_outcome(message, context, MESSAGE_FAILED,
+		set_failure(message, context, ERRCODE_DATA_EXCEPTION,
 					psprintf("%s %s", name, fault));
+		return false;
+	}
+	if (field_traits[field].is_html &&
+		html_unsafe_link(out->data, out->len, &attribute, &scheme))
+	{
+		set_failure(message, context, ERRCODE_DATA_EXCEPTION,
+					psprintf("%s: attribute %s begins with \"%s\"", name,
+							 attribute, scheme));
 		return false;
 	}
 	return true;
@@ -351,7 +425,7 @@ message_render(const MessageTemplate *template, const MessageSubject *subject,
 	message->status = MESSAGE_RENDERED;
 	if (template->error != NULL)
 	{
-		set_outcome(message, result_context, MESSAGE_FAILED, template->error);
+		set_failure(message, result_context, template->sqlstate, template->error);
 		return;
 	}
 	if (!check_recipient(subject->recipient, result_context, message))
@@ -359,14 +433,14 @@ message_render(const MessageTemplate *template, const MessageSubject *subject,
 	data = message_context(subject);
 	if (data == NULL)
 	{
-		set_outcome(message, result_context, MESSAGE_FAILED,
+		set_failure(message, result_context, ERRCODE_PROGRAM_LIMIT_EXCEEDED,
 					"the template's context is too large");
 		return;
 	}
 	missing = missing_variable(subject->rule, data);
 	if (missing != NULL)
 	{
-		set_outcome(message, result_context, MESSAGE_FAILED,
+		set_failure(message, result_context, ERRCODE_NULL_VALUE_NOT_ALLOWED,
 					psprintf("missing variable \"%s\"", missing));
 		return;
 	}

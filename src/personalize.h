@@ -35,6 +35,7 @@ typedef struct MessageTemplate
 	char	   *template_id;
 	char	   *channel;
 	char	   *error;			/* why it cannot be used, or NULL */
+	int			sqlstate;		/* of the error */
 	const LiquidTemplate *fields[NUM_MESSAGE_FIELDS];	/* NULL: none */
 } MessageTemplate;
 
@@ -59,13 +60,17 @@ typedef struct MessageSubject
 	const Jsonb *rule_object;	/* message_rule_object(rule), or NULL */
 	const char *channel;
 	Datum		recipient;
-	int64		message_id;
+	int64		message_id;		/* 0 of a preview */
 	TimestampTz now;			/* "now" of templates */
+	const Jsonb *recommendations;	/* an array, or NULL: none */
+	bool		is_preview;
+	bool		hide_addresses;
 } MessageSubject;
 
 typedef enum MessageStatus
 {
 	MESSAGE_RENDERED,
+	MESSAGE_SKIPPED,			/* there is no channel for it; reason says why */
 	MESSAGE_ABORTED,			/* the template gave up; reason says why */
 	MESSAGE_FAILED				/* reason is the error */
 } MessageStatus;
@@ -74,13 +79,14 @@ typedef struct RenderedMessage
 {
 	MessageStatus status;
 	char	   *reason;
+	int			sqlstate;		/* of a failure */
 	Datum		fields[NUM_MESSAGE_FIELDS]; /* text, or 0 */
 	Size		size;			/* bytes of all fields */
 } RenderedMessage;
 
 /*
  * The jsonb object that templates see: user, action, rule, personalization,
- * message.  NULL where it would be larger than jsonb can be.
+ * message, and what personalization asks for.  NULL where it would be larger than jsonb can be.
  */
 extern Jsonb *message_context(const MessageSubject *subject);
 

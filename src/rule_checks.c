@@ -19,6 +19,7 @@
 #include "owner.h"
 #include "plan.h"
 #include "queries.h"
+#include "rule_personalization.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
@@ -270,6 +271,7 @@ check_personalization(FaultList *faults, const char *path,
 	json_read_object(&personalization->root, names, 1, &required);
 	if (required.given)
 		check_required(faults, psprintf("%s.required", path), &required.value);
+	personalization_check(faults, path, personalization);
 }
 
 void

@@ -42,7 +42,7 @@ extern void check_cancel_on(FaultList *faults, const TextList *types);
 /* Locks the segments against removal until the end of the transaction. */
 extern void check_segments(FaultList *faults, const TextList *segments);
 
-/* personalization.required; path is that of the object */
+/* required, and the keys that the engine knows; path is that of the object */
 extern void check_personalization(FaultList *faults, const char *path,
 								  Jsonb *personalization);
 extern void check_max_messages(FaultList *faults, const char *path,

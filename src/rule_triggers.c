@@ -79,7 +79,8 @@ nudge_check_rule(PG_FUNCTION_ARGS)
 	if (text_list_column(trigger, row, "cancel_on", &list))
 		check_cancel_on(&faults, &list);
 	value = row_column(trigger, row, "personalization", &isnull);
-	if (!isnull)
+	/* What older versions let pass does not keep a rule from being paused. */
+	if (!isnull && row_column_changes(trigger, "personalization"))
 		check_personalization(&faults, "personalization", DatumGetJsonbP(value));
 	check_segments_column(&faults, trigger, row);
 

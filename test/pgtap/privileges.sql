@@ -23,11 +23,15 @@ INSERT INTO allowed VALUES
     ('marketer', 'template_ids', 'SELECT', '*'),
     ('marketer', 'cap_counters', 'SELECT', '*'),
     ('marketer', 'health', 'SELECT', '*'),
+    ('marketer', 'items', 'SELECT', '*'),
+    ('marketer', 'item_pairs', 'SELECT', '*'),
     ('marketer', 'events', 'SELECT', 'event_id,user_id,event_type,rule_id,pending_id,message_id,action_id,reason,flag,occurred_at,recorded_at'),
     ('executor', 'jobs', 'SELECT', '*'),
     ('executor', 'health', 'SELECT', '*'),
     ('analyst', 'cap_counters', 'SELECT', '*'),
     ('analyst', 'health', 'SELECT', '*'),
+    ('analyst', 'items', 'SELECT', '*'),
+    ('analyst', 'item_pairs', 'SELECT', '*'),
     ('analyst', 'events', 'SELECT', 'event_id,user_id,event_type,rule_id,pending_id,message_id,action_id,reason,flag,occurred_at,recorded_at');
 INSERT INTO allowed
 SELECT 'marketer', t, p, '*'
@@ -36,14 +40,14 @@ FROM unnest('{rules,conditions,frequency_caps,templates,segments,segment_members
 
 CREATE TEMP TABLE callable (access text, routine text);
 INSERT INTO callable VALUES
-    ('app', 'register_action'),
+    ('app', 'register_action'), ('app', 'recommend'),
     ('marketer', 'create_rule'), ('marketer', 'evaluate'), ('marketer', 'explain'), ('marketer', 'rule_document'), ('marketer', 'render_template'),
-    ('marketer', 'setting'),
+    ('marketer', 'setting'), ('marketer', 'preview'), ('marketer', 'recommend'),
     ('mailer', 'claim'), ('mailer', 'ack'), ('mailer', 'nack'), ('mailer', 'record_event'),
     ('executor', 'execute_pending'), ('executor', 'run'), ('executor', 'requeue'), ('executor', 'maintain'),
     ('executor', 'schedule_jobs'), ('executor', 'unschedule_jobs'), ('executor', 'job_commands'), ('executor', 'require_cron'),
     ('executor', 'run_start'), ('executor', 'run_step'), ('executor', 'run_finish'), ('executor', 'doze'),
-    ('executor', 'setting'),
+    ('executor', 'setting'), ('executor', 'count_items'), ('executor', 'count_items_until'),
     ('analyst', 'setting');
 
 -- Tables, views, materialised views, partitions: each privilege on each column
@@ -145,9 +149,16 @@ CREATE OPERATOR trap.<= (FUNCTION = trap.coalesce_trap, LEFTARG = timestamptz, R
 CREATE OPERATOR trap.>= (FUNCTION = trap.coalesce_trap, LEFTARG = timestamptz, RIGHTARG = timestamptz);
 CREATE FUNCTION trap.bigint_trap(bigint, bigint) RETURNS boolean LANGUAGE sql AS $$SELECT trap.spring('operator'); SELECT NULL::boolean$$;
 CREATE OPERATOR trap.= (FUNCTION = trap.bigint_trap, LEFTARG = bigint, RIGHTARG = bigint);
+CREATE FUNCTION trap.jsonb_trap(jsonb, text) RETURNS text LANGUAGE sql AS $$SELECT trap.spring('operator')::text$$;
+CREATE OPERATOR trap.->> (FUNCTION = trap.jsonb_trap, LEFTARG = jsonb, RIGHTARG = text);
+CREATE FUNCTION trap.jsonb_typeof(jsonb) RETURNS text LANGUAGE sql AS $$SELECT trap.spring('jsonb_typeof')::text$$;
+CREATE FUNCTION trap.jsonb_agg(jsonb) RETURNS jsonb LANGUAGE sql AS $$SELECT trap.spring('jsonb_agg')::text::jsonb$$;
 CREATE FUNCTION trap.text_trap(text, text) RETURNS boolean LANGUAGE sql AS $$SELECT trap.spring('operator'); SELECT NULL::boolean$$;
 CREATE OPERATOR trap.= (FUNCTION = trap.text_trap, LEFTARG = text, RIGHTARG = text);
 CREATE OPERATOR trap.<> (FUNCTION = trap.text_trap, LEFTARG = text, RIGHTARG = text);
+CREATE TABLE trap.templates (LIKE nudge.templates);
+CREATE TABLE trap.items (LIKE nudge.items);
+CREATE TABLE trap.item_pairs (LIKE nudge.item_pairs);
 CREATE TABLE trap.messages (LIKE nudge.messages);
 CREATE TABLE trap.message_queue (LIKE nudge.message_queue);
 CREATE TABLE trap.pending (LIKE nudge.pending);
@@ -191,6 +202,7 @@ SELECT is(as_role('t_app', $$INSERT INTO nudge.users (user_id, email, profile) V
 SELECT results_eq($$SELECT email, profile FROM nudge.users WHERE user_id = 'p1'$$, $$VALUES ('p2@example.org', '{"a": 1, "b": 1}'::jsonb)$$, 'both are there');
 SELECT is(as_role('t_app', $$INSERT INTO nudge.actions (user_id, action_type, action_data) VALUES ('p1', 'login', '{}')$$), '', 'app inserts an action');
 SELECT is(as_role('t_app', $$SELECT nudge.register_action('p1', 'login')::pg_catalog.text$$), '{}', 'or registers it');
+SELECT is(as_role('t_app', $$SELECT pg_catalog.count(*) FROM nudge.recommend('p1')$$), '0', 'and asks what to recommend');
 SELECT is((SELECT count(*)::int FROM nudge.actions WHERE user_id = 'p1'), 2, 'both actions are there');
 SELECT is(as_role('t_app', s), '42501', 'app: ' || s) FROM unnest(ARRAY[
     $$INSERT INTO nudge.actions (user_id, action_type, recorded_at) VALUES ('p1', 'login', '2020-01-01')$$,
@@ -203,6 +215,9 @@ SELECT is(as_role('t_app', s), '42501', 'app: ' || s) FROM unnest(ARRAY[
     $$UPDATE nudge.users SET user_id = 'p2'$$,
     $$SELECT pg_catalog.count(*) FROM nudge.pending$$,
     $$SELECT pg_catalog.count(*) FROM nudge.outbox$$,
+    $$SELECT pg_catalog.count(*) FROM nudge.items$$,
+    $$SELECT pg_catalog.count(*) FROM nudge.named_items('{}')$$,
+    $$SELECT nudge.preview(1, 'p1')$$,
     $$SELECT nudge.claim('x')$$,
     $$SELECT nudge.execute_pending()$$,
     $$SELECT nudge.maintain()$$,
@@ -221,6 +236,19 @@ SELECT is(as_role('t_marketer', $$UPDATE nudge.rules SET status = 'paused' WHERE
 SELECT is(as_role('t_marketer', $$SELECT pg_catalog.count(*) FROM nudge.evaluate('p1', 'login')$$), (SELECT count(*)::text FROM nudge.rules), 'and tries it');
 SELECT is(as_role('t_marketer', $$SELECT pg_catalog.count(*) FROM nudge.explain('p1', 'login')$$), (SELECT count(*)::text FROM nudge.rules), 'and has it explained');
 SELECT is(as_role('t_marketer', $$SELECT nudge.render_template('{{ a }}', '{"a": 1}')$$), '1', 'and renders a template');
+INSERT INTO nudge.actions (user_id, action_type, action_data, recorded_at) VALUES ('p9', 'purchase', '{"items": [{"product_id": "one"}, {"product_id": "two"}]}', now() - interval '40 days');
+INSERT INTO nudge.items (item, data, seen, bought, score, last_at) VALUES ('one', '{"product_id": "one"}', 1, 1, 3, now()), ('two', '{"product_id": "two"}', 1, 1, 3, now());
+INSERT INTO nudge.item_pairs (item, other, seen, bought, score) VALUES ('one', 'two', 1, 1, 3), ('two', 'one', 1, 1, 3);
+SELECT is(as_role('t_marketer', $$INSERT INTO nudge.templates (template_id, subject, body_text)
+    VALUES ('t_preview', 'Hi', '{{ user.email }} {{ recommendations | map: "product_id" }} {% render "t_part" %}')$$), '', 'and a template that shows all');
+SELECT is(as_role('t_marketer', $$INSERT INTO nudge.templates (template_id, channel, body_text) VALUES ('t_part', 'partial', 'part')$$), '', 'with a partial');
+SELECT is(as_role('t_marketer', $$INSERT INTO nudge.rules (name, trigger_type, template_id, personalization)
+    VALUES ('t_preview', 'behavioral', 't_preview', '{"related_products": true}')$$), '', 'for a rule');
+SELECT is(as_role('t_marketer', format($$SELECT body_text FROM nudge.preview(%s, 'p1', 'view', '{"product_id": "one"}')$$,
+    (SELECT rule_id FROM nudge.rules WHERE name = 't_preview'))), '(hidden) two part', 'of which a preview shows all but addresses');
+SELECT is(as_role('t_marketer', $$SELECT item FROM nudge.recommend('p9', 1)$$), 'one', 'and what to recommend');
+SELECT is(as_role('t_marketer', $$SELECT pg_catalog.count(*) FROM nudge.item_pairs$$), '2', 'and what is bought together');
+SELECT is(as_role('t_marketer', $$DELETE FROM nudge.rules WHERE name OPERATOR(pg_catalog.=) 't_preview'$$), '', 'and deletes the rule');
 SELECT is(as_role('t_marketer', $$SELECT status IS NOT NULL FROM nudge.health$$), 'true', 'and sees the health');
 SELECT is(as_role('t_marketer', $$DELETE FROM nudge.rules WHERE name OPERATOR(pg_catalog.=) 't_priv'$$), '', 'and deletes the rule');
 SELECT is(as_role('t_marketer', $$DELETE FROM nudge.templates WHERE template_id OPERATOR(pg_catalog.=) 't_priv'$$), '', 'and the template');
@@ -263,15 +291,19 @@ SELECT is(as_role('t_mailer', s), '42501', 'mailer: ' || s) FROM unnest(ARRAY[
 
 -- executor
 SELECT is(as_role('t_executor', $$SELECT executed FROM nudge.execute_pending()$$), '0', 'executor executes');
-SELECT is(as_role('t_executor', $$SELECT nudge.maintain() ->> 'postponed'$$), '[]', 'and maintains');
+SELECT is(as_role('t_executor', $$SELECT nudge.maintain() OPERATOR(pg_catalog.->>) 'postponed'$$), '[]', 'and maintains');
+SELECT is(as_role('t_executor', format('SELECT is_done FROM nudge.count_items_until(%L)', now() - interval '35 days')), 'false', 'and counts items, a day of them');
+SELECT is((SELECT seen FROM nudge.items WHERE item = 'one'), 2::bigint, 'which counts');
 SELECT is(as_role('t_executor', $$SELECT nudge.requeue(-1)$$), '02000', 'and requeues what there is');
-SELECT is(as_role('t_executor', $$SELECT nudge.schedule_jobs()$$), CASE WHEN EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron') THEN '2' ELSE '0A000' END, 'and schedules');
+SELECT is(as_role('t_executor', $$SELECT nudge.schedule_jobs()$$), CASE WHEN EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron') THEN '3' ELSE '0A000' END, 'and schedules');
 SELECT is(as_role('t_executor', $$SELECT status IS NOT NULL FROM nudge.health$$), 'true', 'and sees the health');
 SELECT is(as_role('t_executor', s), '42501', 'executor: ' || s) FROM unnest(ARRAY[
     $$SELECT pg_catalog.count(*) FROM nudge.pending$$,
     $$SELECT recipient FROM nudge.outbox$$,
     $$SELECT nudge.claim('x')$$,
     $$INSERT INTO nudge.jobs VALUES ('x', '* * * * *', 'SELECT 1', 'x')$$,
+    $$SELECT nudge.count_items_between('2020-01-01', '2020-01-02')$$,
+    $$SELECT pg_catalog.count(*) FROM nudge.item_counting$$,
     $$SELECT nudge.make_partition('actions', 'recorded_at', '2020-01-01')$$,
     $$SELECT nudge.prepare_partition('actions', 'actions_default')$$]) AS s;
 

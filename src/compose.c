@@ -1,0 +1,43 @@
+/*-------------------------------------------------------------------------
+ *
+ * compose.c
+ *	  A rule's message for a user, whoever asks for it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "compose.h"
+
+#include "channel.h"
+#include "relations.h"
+
+static bool
+has_template(const Rule *rule, const char *channel, void *arg)
+{
+	return templates_find(arg, rule->template_id, channel) != NULL;
+}
+
+void
+compose(MessageSubject *subject, const Templates *templates,
+		const MessageTemplate **template, MemoryContext result_context,
+		RenderedMessage *message)
+{
+	ChannelOutcome outcome = channel_choose(subject->rule, subject->user,
+											has_template, (void *) templates,
+											&subject->channel,
+											&subject->recipient);
+
+	if (outcome != CHANNEL_FOUND)
+	{
+		memset(message, 0, sizeof(*message));
+		message->status = MESSAGE_SKIPPED;
+		message->reason = unconstify(char *, channel_outcome_reason(outcome));
+		return;
+	}
+	*template = templates_find(templates, subject->rule->template_id,
+							   subject->channel);
+	if (!subject->is_preview)
+		subject->message_id = nudge_nextval(NUDGE_MESSAGES_SEQ);
+	message_render(*template, subject, result_context, message);
+}
