@@ -127,10 +127,11 @@ BEGIN
         END;
     END LOOP;
 
+    -- A waiting trigger counts in the windows of the day on which it fired
     DELETE FROM nudge.cap_usage c WHERE c.ctid = ANY (ARRAY(
         SELECT u.ctid FROM nudge.cap_usage u
         WHERE NOT EXISTS (SELECT FROM unnest(u.days) AS d (day)
-                          WHERE d.day >= (as_of AT TIME ZONE 'UTC')::date - 62)
+                          WHERE d.day >= (least(as_of, (SELECT min(p.fired_at) FROM nudge.pending p)) AT TIME ZONE 'UTC')::date - 62)
         FOR UPDATE SKIP LOCKED));
     GET DIAGNOSTICS n = ROW_COUNT;
     IF n > 0 THEN

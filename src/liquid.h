@@ -70,6 +70,7 @@ typedef struct LiquidResult
 	int			sqlstate;		/* of an error, else 0 */
 	char	   *message;		/* in the caller's memory context, or NULL */
 	int			line;			/* of the template, from 1; 0: unknown */
+	bool		computed;		/* an abort's reason comes of the context's values */
 } LiquidResult;
 
 /* liquid_parse.c: raises 42601 with line and column on a syntax error */

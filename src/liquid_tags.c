@@ -165,6 +165,8 @@ liquid_render_abort(LiquidState *st, const LiquidOutput *tag)
 	if (st->failed)
 		return;
 	liquid_fail(st, 0, "%.*s", reason.len, reason.u.s);
+	st->computed = tag->expr != NULL &&
+		(tag->expr->kind != LIQUID_LITERAL || tag->nfilters > 0);
 	st->status = LIQUID_ABORT;
 	st->fatal = true;
 }

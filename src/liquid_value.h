@@ -158,6 +158,7 @@ typedef struct LiquidState
 	LiquidStatus status;
 	int			sqlstate;
 	char	   *message;
+	bool		computed;		/* of an abort: message holds values */
 	int			line;
 
 	/* Limits */

@@ -348,8 +348,14 @@ render_field(const MessageTemplate *template, MessageField field,
 		case LIQUID_OK:
 			break;
 		case LIQUID_ABORT:
+
+			/*
+			 * Reasons are shown to people who must not see addresses, so one
+			 * that was computed, of whatever values, is not kept.
+			 */
 			set_outcome(message, context, MESSAGE_ABORTED,
-						result.message ? result.message : "aborted");
+						result.message != NULL && !result.computed ?
+						result.message : "aborted");
 			return false;
 		case LIQUID_ERROR:
 			set_failure(message, context,

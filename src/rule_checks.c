@@ -58,11 +58,19 @@ interval_length(const Interval *interval)
 		USECS_PER_DAY + interval->time;
 }
 
+/*
+ * Each part is bound, and none is negative: parts that make up for each other may
+ * still leave the range of timestamps one by one.
+ */
 static void
 check_too_long(FaultList *faults, const char *path, const Interval *interval)
 {
-	if (interval_length(interval) >
-		(double) MAX_YEARS * MONTHS_PER_YEAR * DAYS_PER_MONTH * USECS_PER_DAY)
+	if (interval->month < 0 || interval->day < 0 || interval->time < 0)
+		fault_add(faults, ERRCODE_INVALID_PARAMETER_VALUE, path,
+				  "Give years, months, days and time of the same sign.",
+				  "%s must not have a negative part", path);
+	else if (interval_length(interval) >
+			 (double) MAX_YEARS * MONTHS_PER_YEAR * DAYS_PER_MONTH * USECS_PER_DAY)
 		fault_add(faults, ERRCODE_DATETIME_VALUE_OUT_OF_RANGE, path,
 				  psprintf("Give no more than %d years.", MAX_YEARS),
 				  "%s is out of range", path);

@@ -20,6 +20,9 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+/* Twice what the checks of rules allow for each part of a delay or an expiry */
+#define MAX_SPAN_DAYS (200 * 360)
+
 /* Of errors of one statement, so many different conditions are told of. */
 #define MAX_ERRORS 1000
 
@@ -109,6 +112,12 @@ append_event(Scheduler *scheduler, const char *type, TimestampTz now,
 static TimestampTz
 add_interval(TimestampTz time, const Interval *span)
 {
+	/* Rows that came past the checks must not make the INSERT fail. */
+	if (abs(span->month) > MAX_SPAN_DAYS / DAYS_PER_MONTH ||
+		abs(span->day) > MAX_SPAN_DAYS ||
+		span->time > MAX_SPAN_DAYS * USECS_PER_DAY ||
+		span->time < -MAX_SPAN_DAYS * USECS_PER_DAY)
+		return time;
 	return DatumGetTimestamp(DirectFunctionCall2(timestamp_pl_interval,
 												 TimestampGetDatum(time),
 												 IntervalPGetDatum(span)));
