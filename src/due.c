@@ -68,6 +68,8 @@ struct DueQueue
 	TimestampTz as_of;
 	Snapshot	snapshot;
 	TupleTableSlot *locked;
+	Datum	   *values;			/* of all columns, also of those that users added */
+	bool	   *nulls;
 	Stream		streams[NUM_PRIORITIES];
 };
 
@@ -91,6 +93,8 @@ due_open(Relation pending, TimestampTz as_of)
 	queue->as_of = as_of;
 	queue->snapshot = RegisterSnapshot(GetActiveSnapshot());
 	queue->locked = table_slot_create(pending, NULL);
+	queue->values = palloc(RelationGetNumberOfAttributes(pending) * sizeof(Datum));
+	queue->nulls = palloc(RelationGetNumberOfAttributes(pending) * sizeof(bool));
 
 	for (int i = 0; i < NUM_PRIORITIES; i++)
 	{
@@ -120,6 +124,8 @@ due_close(DueQueue *queue)
 	ExecDropSingleTupleTableSlot(queue->locked);
 	UnregisterSnapshot(queue->snapshot);
 	index_close(queue->index, NoLock);
+	pfree(queue->values);
+	pfree(queue->nulls);
 	pfree(queue);
 }
 
@@ -181,13 +187,17 @@ choose_stream(DueQueue *queue)
 }
 
 static void
-copy_trigger(DueTrigger *trigger, TupleTableSlot *slot)
+copy_trigger(DueQueue *queue, DueTrigger *trigger)
 {
+	TupleTableSlot *slot = queue->locked;
 	HeapTuple	tuple = ExecCopySlotHeapTuple(slot);
 	Datum	   *values = trigger->values;
 	struct varlena *user_id;
 
-	heap_deform_tuple(tuple, slot->tts_tupleDescriptor, values, trigger->nulls);
+	/* The table may have more columns than a trigger. */
+	heap_deform_tuple(tuple, slot->tts_tupleDescriptor, queue->values, queue->nulls);
+	memcpy(values, queue->values, sizeof(trigger->values));
+	memcpy(trigger->nulls, queue->nulls, sizeof(trigger->nulls));
 	trigger->tid = slot->tts_tid;
 	user_id = PG_DETOAST_DATUM_PACKED(values[Anum_pending_user_id - 1]);
 	values[Anum_pending_user_id - 1] = PointerGetDatum(user_id);
@@ -221,7 +231,7 @@ due_next(DueQueue *queue, DueTrigger *trigger)
 								  LockTupleExclusive, LockWaitSkip, 0, &failure);
 		if (result != TM_Ok)
 			continue;
-		copy_trigger(trigger, queue->locked);
+		copy_trigger(queue, trigger);
 		ExecClearTuple(queue->locked);
 		return true;
 	}

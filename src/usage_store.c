@@ -32,9 +32,11 @@
 #include "catalog/pg_collation.h"
 #include "common/hashfn.h"
 #include "executor/executor.h"
+#include "executor/nodeModifyTable.h"
 #include "nodes/makefuncs.h"
 #include "miscadmin.h"
 #include "relations.h"
+#include "rewrite/rewriteHandler.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -66,6 +68,9 @@ struct UsageStore
 	EState	   *estate;
 	ResultRelInfo *target;
 	TupleTableSlot *new_slot;	/* for writing */
+
+	/* Defaults of columns that users added, by column; NULL: there are none */
+	ExprState **defaults;
 };
 
 static uint32
@@ -101,6 +106,79 @@ create_rows(MemoryContext context)
 					   HASH_ELEM | HASH_FUNCTION | HASH_COMPARE | HASH_CONTEXT);
 }
 
+/*
+ * Users may have added columns: a row that is rewritten keeps what they hold, and
+ * a new one gets their defaults.
+ */
+static void
+prepare_added_columns(UsageStore *store)
+{
+	TupleDesc	desc = RelationGetDescr(store->relation);
+
+	if (desc->natts == Natts_cap_usage)
+		return;
+	store->defaults = palloc0(desc->natts * sizeof(ExprState *));
+	for (int i = Natts_cap_usage; i < desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+		Node	   *expression;
+
+		if (att->attisdropped || att->attgenerated != '\0')
+			continue;
+		expression = build_column_default(store->relation, i + 1);
+		if (expression != NULL)
+			store->defaults[i] = ExecPrepareExpr((Expr *) expression,
+												 store->estate);
+	}
+}
+
+/*
+ * Puts the added columns of the row's present version, or their defaults, into
+ * slot.
+ */
+static void
+fill_added_columns(UsageStore *store, UsageRow *row, TupleTableSlot *slot)
+{
+	TupleDesc	desc = slot->tts_tupleDescriptor;
+	TupleTableSlot *present = NULL;
+
+	if (row->state == USAGE_MINE)
+	{
+		present = store->slot;
+		if (!table_tuple_fetch_row_version(store->relation, &row->tid,
+										   SnapshotAny, present))
+			elog(ERROR, "could not fetch a locked row of nudge.cap_usage");
+		slot_getallattrs(present);
+	}
+	for (int i = Natts_cap_usage; i < desc->natts; i++)
+	{
+		slot->tts_values[i] = (Datum) 0;
+		slot->tts_isnull[i] = true;
+		if (TupleDescAttr(desc, i)->attisdropped)
+			continue;
+		if (present != NULL)
+		{
+			slot->tts_values[i] = present->tts_values[i];
+			slot->tts_isnull[i] = present->tts_isnull[i];
+		}
+		else if (store->defaults[i] != NULL)
+			slot->tts_values[i] =
+				ExecEvalExpr(store->defaults[i],
+							 GetPerTupleExprContext(store->estate),
+							 &slot->tts_isnull[i]);
+	}
+}
+
+static void
+compute_generated(UsageStore *store, TupleTableSlot *slot)
+{
+	TupleConstr *constraints = RelationGetDescr(store->relation)->constr;
+
+	/* As for an INSERT: an UPDATE would compute only what it is told to change. */
+	if (constraints != NULL && constraints->has_generated_stored)
+		ExecComputeStoredGenerated(store->target, store->estate, slot, CMD_INSERT);
+}
+
 UsageStore *
 usage_store_open(void)
 {
@@ -131,6 +209,7 @@ usage_store_open(void)
 	ExecOpenIndices(store->target, true);
 	store->new_slot = table_slot_create(store->relation,
 										&store->estate->es_tupleTable);
+	prepare_added_columns(store);
 	return store;
 }
 
@@ -248,8 +327,11 @@ write_row(UsageStore *store, UsageRow *row)
 					&values[Anum_cap_usage_channels - 1],
 					&values[Anum_cap_usage_days - 1],
 					&values[Anum_cap_usage_counts - 1]);
+	if (store->defaults != NULL)
+		fill_added_columns(store, row, slot);
 	ExecStoreVirtualTuple(slot);
 	slot->tts_tableOid = RelationGetRelid(store->relation);
+	compute_generated(store, slot);
 
 	if (row->state == USAGE_MINE)
 		update_row(store, &row->tid, slot);
