@@ -14,8 +14,11 @@
 #include "condition_parser.h"
 
 #include "access/xact.h"
+#include "catalog/pg_collation.h"
 #include "fmgr.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/formatting.h"
 #include "utils/resowner.h"
 
 bool
@@ -57,11 +60,121 @@ has_variables(JsonPath *jsonpath)
 	return false;
 }
 
+/*
+ * Raises PostgreSQL's error for a template of .datetime() that is no template:
+ * evaluation would raise it too, silent or not.
+ */
+static void
+check_datetime_template(JsonPathItem *item)
+{
+	char	   *template;
+	int32		length;
+	Oid			typid;
+	int32		typmod;
+	int			tz;
+	bool		have_error = false;
+
+	template = jspGetString(item, &length);
+	parse_datetime(cstring_to_text("2020-01-01"),
+				   cstring_to_text_with_len(template, length),
+				   DEFAULT_COLLATION_OID, true, &typid, &typmod, &tz,
+				   &have_error);
+}
+
+static void check_templates(JsonPathItem *item);
+
+static void
+check_operands(JsonPathItem *item)
+{
+	JsonPathItem operand;
+
+	jspGetLeftArg(item, &operand);
+	check_templates(&operand);
+	jspGetRightArg(item, &operand);
+	check_templates(&operand);
+}
+
+static void
+check_subscripts(JsonPathItem *item)
+{
+	for (int i = 0; i < item->content.array.nelems; i++)
+	{
+		JsonPathItem from;
+		JsonPathItem to;
+
+		if (jspGetArraySubscript(item, &from, &to, i))
+			check_templates(&to);
+		check_templates(&from);
+	}
+}
+
+/*
+ * Checks the templates in an item, its arguments and what comes after.
+ */
+static void
+check_templates(JsonPathItem *item)
+{
+	JsonPathItem other;
+
+	check_stack_depth();
+	switch (item->type)
+	{
+		case jpiAnd:
+		case jpiOr:
+		case jpiEqual:
+		case jpiNotEqual:
+		case jpiLess:
+		case jpiGreater:
+		case jpiLessOrEqual:
+		case jpiGreaterOrEqual:
+		case jpiAdd:
+		case jpiSub:
+		case jpiMul:
+		case jpiDiv:
+		case jpiMod:
+		case jpiStartsWith:
+			check_operands(item);
+			break;
+		case jpiNot:
+		case jpiIsUnknown:
+		case jpiFilter:
+		case jpiExists:
+		case jpiPlus:
+		case jpiMinus:
+			jspGetArg(item, &other);
+			check_templates(&other);
+			break;
+		case jpiLikeRegex:
+			jspInitByBuffer(&other, item->base, item->content.like_regex.expr);
+			check_templates(&other);
+			break;
+		case jpiIndexArray:
+			check_subscripts(item);
+			break;
+		case jpiDatetime:
+			if (item->content.arg != 0)
+			{
+				jspGetArg(item, &other);
+				check_datetime_template(&other);
+			}
+			break;
+		default:
+			break;
+	}
+	if (jspGetNext(item, &other))
+		check_templates(&other);
+}
+
 static JsonPath *
 compile_jsonpath(const char *text)
 {
-	return DatumGetJsonPathP(DirectFunctionCall1(jsonpath_in,
-												 CStringGetDatum(text)));
+	JsonPath   *jsonpath = DatumGetJsonPathP(DirectFunctionCall1(jsonpath_in,
+																 CStringGetDatum(text)));
+	JsonPathItem root;
+
+	jspInit(&root, jsonpath);
+	check_templates(&root);
+	return jsonpath;
 }
 
 /*

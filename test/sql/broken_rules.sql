@@ -4,7 +4,7 @@
 --
 SELECT nudge.create_rule(jsonb_build_object('name', 'broken ' || n, 'type', 'transactional',
     'conditions', '[{"type": "action_type", "parameters": {"types": ["broken_action"]}}]'::jsonb)) IS NOT NULL AS created
-FROM generate_series(0, 4) n;
+FROM generate_series(0, 5) n;
 
 ALTER TABLE nudge.conditions DISABLE TRIGGER check_condition;
 INSERT INTO nudge.conditions (rule_id, position, condition_type, operator, parameters)
@@ -13,6 +13,7 @@ FROM (VALUES ('broken 1', 'jsonpath', 'equals', '{"path": "$.a ("}'::jsonb),
              ('broken 2', 'no_such_type', 'equals', '{}'),
              ('broken 3', 'user_attribute', 'exists',
               ('{"path": "profile.a", "value": ' || repeat('[', 3000) || repeat(']', 3000) || '}')::jsonb),
+             ('broken 5', 'jsonpath', 'equals', '{"path": "$.action.action_type.datetime(\"foo\") < \"2020-01-01\".datetime()"}'),
              ('broken 4', 'jsonpath', 'equals', '{"path": "$.user.a like_regex \"(\""}'))
      AS v (rule, type, operator, parameters)
 JOIN nudge.rules r ON r.name = v.rule;
