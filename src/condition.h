@@ -147,12 +147,18 @@ extern bool condition_parse(Condition *condition, const char *type,
 							double weight, FaultList *faults, const char *path);
 
 /*
- * The same for conditions that people are writing just now.  Compiling a
- * jsonpath may raise an error, which condition_parse lets go; here it becomes a
- * fault, for which a subtransaction is needed.
+ * The same for conditions that people are writing just now, or that came past
+ * the checks.  Compiling a jsonpath may raise an error, which condition_parse
+ * lets go; here it becomes a fault, for which a subtransaction is needed.
  */
 extern bool condition_check(Condition *condition, const char *type,
 							const char *operator, const Jsonb *parameters,
 							double weight, FaultList *faults, const char *path);
+
+/*
+ * Errors that say what is wrong with a condition, unlike an interrupt or a lack
+ * of memory
+ */
+extern bool condition_input_error(int sqlstate);
 
 #endif							/* NUDGE_CONDITION_H */

@@ -16,10 +16,8 @@
 
 #include <math.h>
 
-#include "access/xact.h"
 #include "fmgr.h"
 #include "utils/builtins.h"
-#include "utils/resowner.h"
 
 /* No sensible rule weighs a condition more. */
 #define MAX_WEIGHT 1e6
@@ -258,121 +256,6 @@ parse_engagement_level(Parser *parser)
 		parameter_fault(parser, PARAMETER_MEDIUM_DAYS,
 						"Without a value, high_days is 1 and medium_days is 7.",
 						"parameter \"medium_days\" is less than \"high_days\"");
-}
-
-/*
- * Does a path refer to variables ($name)?  There are none, and evaluating them
- * would raise an error even silently.  A path is printed with every string and
- * name in double quotes, so that outside of those $" starts a variable.
- */
-static bool
-has_variables(JsonPath *jsonpath)
-{
-	const char *text =
-	DatumGetCString(DirectFunctionCall1(jsonpath_out, PointerGetDatum(jsonpath)));
-
-	for (const char *p = text; *p != '\0'; p++)
-	{
-		if (p[0] == '$' && p[1] == '"')
-			return true;
-		if (*p != '"')
-			continue;
-		for (p++; *p != '\0' && *p != '"'; p++)
-		{
-			if (p[0] == '\\' && p[1] != '\0')
-				p++;
-		}
-		if (*p == '\0')
-			break;
-	}
-	return false;
-}
-
-static JsonPath *
-compile_jsonpath(const char *text)
-{
-	return DatumGetJsonPathP(DirectFunctionCall1(jsonpath_in,
-												 CStringGetDatum(text)));
-}
-
-/*
- * Errors that say what is wrong with the text, unlike an interrupt or a lack of
- * memory
- */
-static bool
-is_input_error(int sqlstate)
-{
-	int			class = ERRCODE_TO_CATEGORY(sqlstate);
-
-	return class == ERRCODE_DATA_EXCEPTION ||
-		class == ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION ||
-		class == ERRCODE_PROGRAM_LIMIT_EXCEEDED ||
-		class == ERRCODE_FEATURE_NOT_SUPPORTED;
-}
-
-/*
- * Compiles in a subtransaction, so that an error becomes a fault like any other.
- */
-static JsonPath *
-check_jsonpath(Parser *parser, const char *text)
-{
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	JsonPath   *volatile jsonpath = NULL;
-
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		jsonpath = compile_jsonpath(text);
-		ReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
-
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
-
-		if (!is_input_error(error->sqlerrcode))
-			ReThrowError(error);
-		fault_add(parser->faults, error->sqlerrcode,
-				  parameter_path(parser, PARAMETER_PATH), error->hint, "%s%s%s",
-				  error->message, error->detail != NULL ? ": " : "",
-				  error->detail != NULL ? error->detail : "");
-		FreeErrorData(error);
-		jsonpath = NULL;
-	}
-	PG_END_TRY();
-	return jsonpath;
-}
-
-static void
-parse_jsonpath(Parser *parser)
-{
-	const JsonbValue *path = require_string(parser, PARAMETER_PATH);
-	JsonPath   *jsonpath;
-	char	   *text;
-
-	if (path == NULL)
-		return;
-	text = json_string(path);
-	jsonpath = parser->catch_errors ? check_jsonpath(parser, text) :
-		compile_jsonpath(text);
-	if (jsonpath == NULL)
-		return;
-	if (has_variables(jsonpath))
-		fault_add(parser->faults, ERRCODE_UNDEFINED_OBJECT,
-				  parameter_path(parser, PARAMETER_PATH),
-				  "A path reads $.user and $.action.",
-				  "jsonpath has a variable, but there are none");
-	parser->condition->jsonpath = jsonpath;
 }
 
 static void

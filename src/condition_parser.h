@@ -92,6 +92,7 @@ extern void parse_attribute_path(Parser *parser);
 extern void parse_metric(Parser *parser);
 extern void parse_comparison(Parser *parser);
 extern void parse_range(Parser *parser);
+extern void parse_jsonpath(Parser *parser);
 extern void parse_window_minutes(Parser *parser, Parameter parameter);
 
 #endif							/* NUDGE_CONDITION_PARSER_H */

@@ -30,8 +30,10 @@
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "document.h"
 #include "miscadmin.h"
 #include "relations.h"
+#include "rule_checks.h"
 #include "rule_index.h"
 #include "rules_cache.h"
 #include "utils/array.h"
@@ -39,6 +41,7 @@
 #include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
+#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
@@ -247,19 +250,39 @@ load_rule(Rule *rule, const Datum *values, const bool *nulls)
  * rule is broken and never fires.
  */
 static void
-load_condition(LoadedCondition *loaded, const Datum *values, const bool *nulls)
+load_condition_by(bool (*parse) (Condition *, const char *, const char *,
+								 const Jsonb *, double, FaultList *,
+								 const char *),
+				  LoadedCondition *loaded, const Datum *values)
 {
 	FaultList	faults = {NIL};
+	Jsonb	   *parameters =
+	DatumGetJsonbP(values[Anum_conditions_parameters - 1]);
 
 	loaded->rule_id = DatumGetInt64(values[Anum_conditions_rule_id - 1]);
 	loaded->position = DatumGetInt32(values[Anum_conditions_position - 1]);
-	loaded->good =
-		condition_parse(&loaded->condition,
-						TextDatumGetCString(values[Anum_conditions_condition_type - 1]),
-						TextDatumGetCString(values[Anum_conditions_operator - 1]),
-						DatumGetJsonbP(values[Anum_conditions_parameters - 1]),
-						DatumGetFloat8(values[Anum_conditions_weight - 1]),
-						&faults, "");
+	loaded->good = jsonb_depth(parameters, MAX_NESTING) <= MAX_NESTING &&
+		parse(&loaded->condition,
+			  TextDatumGetCString(values[Anum_conditions_condition_type - 1]),
+			  TextDatumGetCString(values[Anum_conditions_operator - 1]),
+			  parameters,
+			  DatumGetFloat8(values[Anum_conditions_weight - 1]),
+			  &faults, "");
+}
+
+/* Raises an error for a jsonpath that does not compile */
+static void
+load_condition(LoadedCondition *loaded, const Datum *values, const bool *nulls)
+{
+	load_condition_by(condition_parse, loaded, values);
+}
+
+/* Takes a subtransaction for each jsonpath, and raises nothing */
+static void
+load_condition_caught(LoadedCondition *loaded, const Datum *values,
+					  const bool *nulls)
+{
+	load_condition_by(condition_check, loaded, values);
 }
 
 static void
@@ -404,14 +427,11 @@ sort_vector(Vector *vector, int (*compare) (const void *, const void *))
 }
 
 /*
- * Loads a generation of rules.
+ * Loads a generation of rules into a context.
  */
 static CachedRules *
-load_rules(void)
+load_rules(MemoryContext context, RowLoader condition_loader)
 {
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
-												  "pg_nudge rules",
-												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	CachedRules *cached = palloc0(sizeof(CachedRules));
 	Rules	   *rules = &cached->rules;
@@ -425,7 +445,7 @@ load_rules(void)
 	load_table(NUDGE_RULES, snapshot ? snapshot : SnapshotSelf, &rows,
 			   LOADER(load_rule));
 	load_table(NUDGE_CONDITIONS, snapshot ? snapshot : SnapshotSelf,
-			   &conditions, LOADER(load_condition));
+			   &conditions, condition_loader);
 	load_table(NUDGE_FREQUENCY_CAPS, snapshot ? snapshot : SnapshotSelf, &caps,
 			   LOADER(load_cap));
 	if (snapshot)
@@ -448,6 +468,59 @@ load_rules(void)
 	return cached;
 }
 
+static MemoryContext
+rules_context(void)
+{
+	return AllocSetContextCreate(CurrentMemoryContext, "pg_nudge rules",
+								 ALLOCSET_DEFAULT_SIZES);
+}
+
+/*
+ * Loads a generation of rules, whatever is wrong with them.  Nearly always all
+ * jsonpaths compile, so that one subtransaction around the load is enough; only
+ * where one does not, each gets its own.
+ */
+static CachedRules *
+load_rules_safely(void)
+{
+	MemoryContext old = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	MemoryContext context = rules_context();
+	CachedRules *volatile cached = NULL;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(old);
+	PG_TRY();
+	{
+		cached = load_rules(context, LOADER(load_condition));
+		ReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(old);
+		CurrentResourceOwner = owner;
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(old);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(old);
+		CurrentResourceOwner = owner;
+		MemoryContextDelete(context);
+
+		if (!condition_input_error(error->sqlerrcode))
+			ReThrowError(error);
+		FreeErrorData(error);
+		cached = NULL;
+	}
+	PG_END_TRY();
+
+	if (cached == NULL)
+		cached = load_rules(rules_context(), LOADER(load_condition_caught));
+	return cached;
+}
+
 /*
  * Puts a fresh generation in place of the current one.
  */
@@ -459,7 +532,7 @@ refresh(void)
 		CachedRules *cached;
 
 		cache_state = CACHE_LOADING;
-		cached = load_rules();
+		cached = load_rules_safely();
 		MemoryContextSetParent(cached->rules.context, CacheMemoryContext);
 
 		if (current != NULL)

@@ -126,6 +126,9 @@ SELECT pg_temp.bad('jsonpath', 'equals', '{"path": "$.user ? (@.a =="}');
 SELECT pg_temp.bad('jsonpath', 'equals', '{"path": "$.user.name like_regex \"(\""}');
 SELECT pg_temp.bad('jsonpath', 'equals', '{"path": "$.user.age > $limit"}');
 SELECT pg_temp.bad('jsonpath', 'equals', '{"path": "$.user.a == \"$\" && $.user.b == $\"x\""}');
+SELECT pg_temp.bad('jsonpath', 'equals', '{"path": "$.action.data.d.datetime(\"foo\") < \"2020-01-01\".datetime()"}');
+SELECT pg_temp.bad('jsonpath', 'equals', '{"path": "exists($.a[last, 1 to 2].b ? (!(@.c > 1) || \"x\" starts with \"y\" && @.d.datetime(\"YYYY~MM\").type() like_regex \"a\").e)"}');
+SELECT pg_temp.bad('jsonpath', 'equals', '{"path": "$.a.datetime(\"YYYY-MM-DD\") < \"2020-01-01\".datetime() && $[$.x.datetime(\"HH24+MI\")] == 1"}');
 
 -- Weights
 SELECT pg_temp.bad('action_type', 'equals', '{"types": "a"}', '-0.1');
