@@ -209,7 +209,7 @@ has_special_word(char **fields, int n)
 	return false;
 }
 
-/* One try of PostgreSQL's parser; tz is NULL where none may stand there. */
+/* One try of PostgreSQL's parser; tz is seconds west. */
 static bool
 decode(const char *s, struct pg_tm *tm, fsec_t *fsec, int *tz)
 {
@@ -228,8 +228,26 @@ decode(const char *s, struct pg_tm *tm, fsec_t *fsec, int *tz)
 }
 
 /*
+ * The same, which also finds out whether the text has an offset or zone of
+ * its own: it has one if the session's time zone makes no difference.
+ */
+static bool
+decode_with_offset(const char *s, struct pg_tm *tm, fsec_t *fsec, int *tz,
+				   bool *has_offset)
+{
+	int			elsewhere;
+
+	session_timezone = pg_tzset_offset(0);
+	if (!decode(s, tm, fsec, tz))
+		return false;
+	session_timezone = pg_tzset_offset(SECS_PER_HOUR);
+	*has_offset = decode(s, tm, fsec, &elsewhere) && elsewhere == *tz;
+	return true;
+}
+
+/*
  * Text by PostgreSQL's parser, days before months where that makes sense,
- * whatever the session's DateStyle is.
+ * whatever the session's DateStyle and time zone are.
  */
 static bool
 read_text(LiquidState *st, const char *s, LiquidTime *time)
@@ -237,27 +255,30 @@ read_text(LiquidState *st, const char *s, LiquidTime *time)
 	static const int orders[] = {
 		DATEORDER_DMY, DATEORDER_MDY, DATEORDER_YMD
 	};
-	int			saved = DateOrder;
+	int			saved_order = DateOrder;
+	pg_tz	   *saved_zone = session_timezone;
 	struct pg_tm tm;
 	fsec_t		fsec = 0;
 	int			tz = 0;
-	volatile bool found = false;
 	volatile bool has_offset = false;
+	volatile bool found = false;
 
 	PG_TRY();
 	{
 		for (int i = 0; i < lengthof(orders) && !found; i++)
 		{
+			bool		own = false;
+
 			DateOrder = orders[i];
-			found = decode(s, &tm, &fsec, NULL);
-			if (!found)
-				found = has_offset = decode(s, &tm, &fsec, &tz);
+			found = decode_with_offset(s, &tm, &fsec, &tz, &own);
+			has_offset = own;
 		}
 	}
 	PG_FINALLY();
 	{
 		/* Only a broken file of time zones can make the parser raise. */
-		DateOrder = saved;
+		DateOrder = saved_order;
+		session_timezone = saved_zone;
 	}
 	PG_END_TRY();
 	return found && finish(st, &tm, fsec, has_offset ? &tz : NULL, time);
