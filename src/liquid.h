@@ -99,12 +99,6 @@ extern LiquidStatus liquid_render(const LiquidTemplate *template,
 /* Is a dotted path present in the context, and not null? */
 extern bool liquid_path_exists(const Jsonb *context, const char *path);
 
-/*
- * liquid_html.c: does rendered HTML have an href or src whose value begins
- * with javascript:, vbscript: or data:?
- */
-extern bool liquid_has_unsafe_link(const char *html, int len);
-
 /* liquid_settings.c: the settings nudge.template_*, and options from them */
 extern void liquid_define_settings(void);
 extern void liquid_default_options(LiquidOptions *options);
