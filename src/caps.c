@@ -108,35 +108,79 @@ caps_window(CapPeriod period, DateADT day, DateADT *first, DateADT *last)
 	}
 }
 
-/*
- * Elements of an array of a fixed-width type without nulls; the array lives as
- * long as the current memory context.
- */
-static char *
-fixed_elements(Datum datum, int *n)
+/* Room for an array as it is stored with a short header */
+typedef union ArrayBuffer
 {
-	ArrayType  *array = DatumGetArrayTypeP(datum);
+	char		bytes[VARHDRSZ + VARATT_SHORT_MAX];
+	int64		aligned;
+} ArrayBuffer;
 
+/*
+ * The array behind a datum.  One with a short header, as most are, is copied to
+ * buffer, where its elements are aligned; that needs no memory of the context,
+ * in which the executor keeps many users' counts.
+ */
+static ArrayType *
+open_array(Datum datum, ArrayBuffer *buffer, int *n)
+{
+	struct varlena *stored = (struct varlena *) DatumGetPointer(datum);
+	ArrayType  *array;
+
+	if (VARATT_IS_SHORT(stored))
+	{
+		Size		size = VARSIZE_SHORT(stored) - VARHDRSZ_SHORT;
+
+		memcpy(buffer->bytes + VARHDRSZ, VARDATA_SHORT(stored), size);
+		SET_VARSIZE(buffer->bytes, VARHDRSZ + size);
+		array = (ArrayType *) buffer->bytes;
+	}
+	else
+		array = DatumGetArrayTypeP(datum);
 	*n = ARR_HASNULL(array) ? 0 :
 		ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
-	return ARR_DATA_PTR(array);
+	return array;
+}
+
+/*
+ * Sets the entries' channels.  Neighbours of one channel share its name, which
+ * nobody changes or frees.
+ */
+static void
+set_channels(Usage *usage, const ArrayType *array)
+{
+	const char *at = ARR_DATA_PTR(array);
+	const char *last = NULL;
+	int			last_length = 0;
+
+	for (int i = 0; i < usage->nentries; i++)
+	{
+		int			length = VARSIZE_ANY_EXHDR(at);
+
+		if (i > 0 && length == last_length &&
+			memcmp(VARDATA_ANY(at), last, length) == 0)
+			usage->entries[i].channel = usage->entries[i - 1].channel;
+		else
+			usage->entries[i].channel = pnstrdup(VARDATA_ANY(at), length);
+		last = VARDATA_ANY(at);
+		last_length = length;
+		at = (const char *) INTALIGN(at + VARSIZE_ANY(at));
+	}
 }
 
 void
 usage_from_arrays(Usage *usage, Datum rule_ids, Datum channels,
 				  Datum days, Datum counts)
 {
+	ArrayBuffer buffers[4];
 	int			nrules;
 	int			ndays;
 	int			ncounts;
 	int			nchannels;
-	int64	   *rule = (int64 *) fixed_elements(rule_ids, &nrules);
-	DateADT    *day = (DateADT *) fixed_elements(days, &ndays);
-	int32	   *count = (int32 *) fixed_elements(counts, &ncounts);
-	Datum	   *channel;
+	ArrayType  *rule_array = open_array(rule_ids, &buffers[0], &nrules);
+	ArrayType  *day_array = open_array(days, &buffers[1], &ndays);
+	ArrayType  *count_array = open_array(counts, &buffers[2], &ncounts);
+	ArrayType  *channel_array = open_array(channels, &buffers[3], &nchannels);
 
-	deconstruct_array(DatumGetArrayTypeP(channels), TEXTOID, -1, false,
-					  TYPALIGN_INT, &channel, NULL, &nchannels);
 	if (nrules != ndays || nrules != ncounts || nrules != nchannels)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
@@ -144,18 +188,19 @@ usage_from_arrays(Usage *usage, Datum rule_ids, Datum channels,
 				 errdetail("There are %d rules, %d channels, %d days and %d counts.",
 						   nrules, nchannels, ndays, ncounts)));
 
+	/* Most often one entry is added. */
 	usage->nentries = nrules;
-	usage->maxentries = nrules + 4;
+	usage->maxentries = nrules + 1;
 	usage->entries = palloc(usage->maxentries * sizeof(UsageEntry));
 	for (int i = 0; i < nrules; i++)
 	{
 		UsageEntry *entry = &usage->entries[i];
 
-		entry->rule_id = rule[i];
-		entry->channel = TextDatumGetCString(channel[i]);
-		entry->day = day[i];
-		entry->count = count[i];
+		entry->rule_id = ((int64 *) ARR_DATA_PTR(rule_array))[i];
+		entry->day = ((DateADT *) ARR_DATA_PTR(day_array))[i];
+		entry->count = ((int32 *) ARR_DATA_PTR(count_array))[i];
 	}
+	set_channels(usage, channel_array);
 }
 
 /*
@@ -181,7 +226,7 @@ new_array(int n, Oid type, Size size)
 }
 
 static ArrayType *
-channel_array(const Usage *usage)
+make_channel_array(const Usage *usage)
 {
 	ArrayType  *array;
 	Size		size = 0;
@@ -220,7 +265,7 @@ usage_to_arrays(const Usage *usage, Datum *rule_ids, Datum *channels,
 		((int32 *) ARR_DATA_PTR(count_array))[i] = entry->count;
 	}
 	*rule_ids = PointerGetDatum(rule_array);
-	*channels = PointerGetDatum(channel_array(usage));
+	*channels = PointerGetDatum(make_channel_array(usage));
 	*days = PointerGetDatum(day_array);
 	*counts = PointerGetDatum(count_array);
 }
