@@ -84,6 +84,21 @@ sub writer_script
 	return $script;
 }
 
+# The server restarts after a kill.  A psql that is turned away meanwhile may end
+# before it has read its query, which then is a broken pipe for us: try again.
+sub wait_for_recovery
+{
+	foreach (1 .. 180)
+	{
+		my ($code, $out) = eval {
+			$node->psql('postgres', 'SELECT NOT pg_is_in_recovery()', on_error_stop => 0);
+		};
+		return if defined $code && $code == 0 && $out eq 't';
+		sleep 1;
+	}
+	die 'the server did not come back';
+}
+
 my $executor_script = "SELECT executed FROM nudge.execute_pending(37);\n" x 500;
 
 # Claims, and acks in a transaction of its own; psql prints the ids after the
@@ -115,7 +130,7 @@ WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() ORDER BY rando
 SQL
 		kill 'KILL', $victim if $victim;
 		$_->finish foreach @runs;
-		$node->poll_query_until('postgres', 'SELECT NOT pg_is_in_recovery()');
+		wait_for_recovery();
 	}
 	else
 	{
