@@ -15,6 +15,7 @@
 
 #include "common/int.h"
 #include "pg_nudge.h"
+#include "softtime.h"
 #include "utils/datetime.h"
 #include "utils/timestamp.h"
 
@@ -174,61 +175,7 @@ read_iso(LiquidState *st, const char *s, LiquidTime *time)
 }
 
 /*
- * Would PostgreSQL's parser take a field for a time zone that does not exist?
- * This is the one error that it raises itself.
- */
-static bool
-has_unknown_zone(char **fields, int *types, int n)
-{
-	for (int i = 1; i < n; i++)
-	{
-		if (types[i] == DTK_DATE && !isdigit((unsigned char) *fields[i]) &&
-			pg_tzset(fields[i]) == NULL)
-			return true;
-	}
-	return false;
-}
-
-/* Words that PostgreSQL's parser knows and Liquid does not */
-static bool
-has_special_word(char **fields, int n)
-{
-	static const char *const words[] = {
-		"now", "today", "tomorrow", "yesterday", "epoch", "infinity",
-		"-infinity", "allballs"
-	};
-
-	for (int i = 0; i < n; i++)
-	{
-		for (int w = 0; w < lengthof(words); w++)
-		{
-			if (strcmp(fields[i], words[w]) == 0)
-				return true;
-		}
-	}
-	return false;
-}
-
-/* One try of PostgreSQL's parser; tz is seconds west. */
-static bool
-decode(const char *s, struct pg_tm *tm, fsec_t *fsec, int *tz)
-{
-	char		work[MAXDATELEN + MAXDATEFIELDS];
-	char	   *fields[MAXDATEFIELDS];
-	int			types[MAXDATEFIELDS];
-	int			n;
-	int			kind;
-
-	return ParseDateTime(s, work, sizeof(work), fields, types, MAXDATEFIELDS,
-						 &n) == 0 &&
-		!has_special_word(fields, n) &&
-		!has_unknown_zone(fields, types, n) &&
-		DecodeDateTime(fields, types, n, &kind, tm, fsec, tz) == 0 &&
-		kind == DTK_DATE;
-}
-
-/*
- * The same, which also finds out whether the text has an offset or zone of
+ * Decodes a text, and finds out whether it has an offset or zone of
  * its own: it has one if the session's time zone makes no difference.
  */
 static bool
@@ -238,10 +185,10 @@ decode_with_offset(const char *s, struct pg_tm *tm, fsec_t *fsec, int *tz,
 	int			elsewhere;
 
 	session_timezone = pg_tzset_offset(0);
-	if (!decode(s, tm, fsec, tz))
+	if (!soft_decode_datetime(s, false, tm, fsec, tz))
 		return false;
 	session_timezone = pg_tzset_offset(SECS_PER_HOUR);
-	*has_offset = decode(s, tm, fsec, &elsewhere) && elsewhere == *tz;
+	*has_offset = soft_decode_datetime(s, false, tm, fsec, &elsewhere) && elsewhere == *tz;
 	return true;
 }
 

@@ -22,4 +22,12 @@
 extern bool soft_timestamptz(const JsonbValue *value, pg_tz *tz,
 							 TimestampTz *result);
 
+/*
+ * PostgreSQL's own decoder of a date and time, in the session's DateStyle and time
+ * zone, where it raises no error; offset is seconds west.  special_words lets in
+ * "now", "today" and the like.  Infinities are never let in.
+ */
+extern bool soft_decode_datetime(const char *text, bool special_words,
+								 struct pg_tm *tm, fsec_t *fsec, int *offset);
+
 #endif							/* NUDGE_SOFTTIME_H */

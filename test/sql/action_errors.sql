@@ -98,6 +98,7 @@ FROM (VALUES
     ('a string where a number is compared', $$INSERT INTO nudge.actions (user_id, action_type, action_data) VALUES ('bad', 'no number', '{"n": "NaN"}')$$),
     ('no time where a time is compared', $$INSERT INTO nudge.actions (user_id, action_type, action_data) VALUES ('bad', 'no time', '{"when": "the day after"}')$$),
     ('a time out of range', $$INSERT INTO nudge.actions (user_id, action_type, action_data) VALUES ('bad', 'no time', '{"when": 1e300}')$$),
+    ('a time in a zone that does not exist', $$INSERT INTO nudge.actions (user_id, action_type, action_data) VALUES ('bad', 'no time', '{"when": "2020-01-01 10:00 Nowhere/Land"}')$$),
     ('infinity as a time', $$INSERT INTO nudge.actions (user_id, action_type, action_data) VALUES ('bad', 'no time', '{"when": "infinity"}')$$),
     ('times with and without zone compared', $$INSERT INTO nudge.actions (user_id, action_type, action_data) VALUES ('bad', 'zones', '{"n": "2020-01-01", "when": "2020-01-01 00:00:00+00"}')$$),
     ('the first and the last time there is', $$INSERT INTO nudge.actions (user_id, action_type, occurred_at) VALUES ('bad', 'bad', '4713-01-01 00:00:00 BC'), ('bad', 'bad', '294276-12-31 23:59:59')$$)) AS v (name, statement);
