@@ -28,14 +28,6 @@ typedef struct Counting
 	CapState   *states;
 } Counting;
 
-static bool
-is_transactional(int64 rule_id, void *arg)
-{
-	const Rule *rule = rules_find(arg, rule_id);
-
-	return rule != NULL && rule->trigger_type == TRIGGER_TRANSACTIONAL;
-}
-
 /* Does a rule that a trigger is waiting for send by no other channel? */
 static bool
 only_channel(const Rule *rule, const char *channel)
@@ -72,7 +64,7 @@ count_pending(int64 rule_id, TimestampTz fired_at, void *arg)
 		DateADT		last;
 
 		if (cap->rule_id != 0 ? cap->rule_id != rule_id :
-			is_transactional(rule_id, (void *) counting->rules))
+			rules_exempt(rule_id, (void *) counting->rules))
 			continue;
 		if (cap->channel != NULL &&
 			!only_channel(rules_find(counting->rules, rule_id), cap->channel))
@@ -122,7 +114,7 @@ count_caps(Evaluator *evaluator, const Rule *rule, bool all, CapState **states)
 
 		state->used =
 			usage_count(evaluator_usage(evaluator), state->cap,
-						counting.today, is_transactional, (void *) rules);
+						counting.today, rules_exempt, (void *) rules);
 		counting.used_up |= state->used >= state->cap->max_messages;
 		of_all_rules |= state->cap->rule_id == 0;
 	}

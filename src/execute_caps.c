@@ -28,14 +28,6 @@
 #define KEEP_DAYS 62
 
 static bool
-is_transactional(int64 rule_id, void *arg)
-{
-	const Rule *rule = rules_find((const Rules *) arg, rule_id);
-
-	return rule != NULL && rule->trigger_type == TRIGGER_TRANSACTIONAL;
-}
-
-static bool
 caps_allow(const Batch *batch, const BatchTrigger *trigger, const FrequencyCap *caps,
 		   int ncaps, DateADT day)
 {
@@ -46,7 +38,7 @@ caps_allow(const Batch *batch, const BatchTrigger *trigger, const FrequencyCap *
 		if (cap->channel != NULL &&
 			strcmp(cap->channel, trigger->template->channel) != 0)
 			continue;
-		if (usage_count(&trigger->user->usage->usage, cap, day, is_transactional,
+		if (usage_count(&trigger->user->usage->usage, cap, day, rules_exempt,
 						(void *) batch->rules) >= cap->max_messages)
 			return false;
 	}

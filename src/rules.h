@@ -105,4 +105,7 @@ extern void rules_release(const Rules *rules);
 /* NULL where there is no such rule */
 extern const Rule *rules_find(const Rules *rules, int64 rule_id);
 
+/* Whether a rule's messages are left out of global caps; a UsageExempt over Rules */
+extern bool rules_exempt(int64 rule_id, void *rules);
+
 #endif							/* NUDGE_RULES_H */

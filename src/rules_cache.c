@@ -584,3 +584,11 @@ rules_find(const Rules *rules, int64 rule_id)
 	return bsearch(&key, rules->rules, rules->nrules, sizeof(Rule),
 				   compare_rules);
 }
+
+bool
+rules_exempt(int64 rule_id, void *rules)
+{
+	const Rule *rule = rules_find(rules, rule_id);
+
+	return rule != NULL && rule->trigger_type == TRIGGER_TRANSACTIONAL;
+}

@@ -14,6 +14,7 @@
 #include "append.h"
 #include "cap_check.h"
 #include "document.h"
+#include "due.h"
 #include "pg_nudge.h"
 #include "relations.h"
 #include "utils/builtins.h"
@@ -133,17 +134,7 @@ due_time(const Rule *rule, TimestampTz now)
 	TimestampTz due = add_interval(now, &rule->delay);
 
 	if (rule->priority == PRIORITY_BATCH)
-	{
-		int64		interval = nudge_batch_interval * USECS_PER_SEC;
-		int64		epoch = SECS_PER_DAY * USECS_PER_SEC *
-		(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE);
-		int64		rest = (due + epoch) % interval;
-
-		if (rest < 0)
-			rest += interval;
-		if (rest != 0)
-			due += interval - rest;
-	}
+		due = due_batch_time(due);
 	return due;
 }
 
