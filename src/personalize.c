@@ -10,7 +10,6 @@
 #include "personalize.h"
 
 #include "access/attnum.h"
-#include "access/xact.h"
 #include "cart.h"
 #include "flat_jsonb.h"
 #include "html_check.h"
@@ -19,7 +18,6 @@
 #include "rule_personalization.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 
 /* Errors are kept in the trigger and in events */
 #define MAX_REASON 1000
@@ -184,45 +182,6 @@ message_context(const MessageSubject *subject)
 	return flat_build(&object);
 }
 
-/*
- * Parses one text.  A syntax error is an error of the parser's; it is caught in
- * a subtransaction, which costs next to nothing since it writes nothing, and is
- * needed once a template and batch.
- */
-static const LiquidTemplate *
-parse_field(Datum source_datum, char **error, int *sqlstate)
-{
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	text	   *volatile source = DatumGetTextPP(source_datum);
-	const LiquidTemplate *volatile parsed = NULL;
-
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		parsed = liquid_cached(VARDATA_ANY(source), VARSIZE_ANY_EXHDR(source));
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		ErrorData  *edata;
-
-		MemoryContextSwitchTo(context);
-		edata = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		if (edata->sqlerrcode == ERRCODE_QUERY_CANCELED)
-			ReThrowError(edata);
-		*error = edata->message;
-		*sqlstate = edata->sqlerrcode;
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
-	return parsed;
-}
-
 void
 message_template_parse(MessageTemplate *template, const Datum *texts)
 {
@@ -230,16 +189,19 @@ message_template_parse(MessageTemplate *template, const Datum *texts)
 	for (int i = 0; i < NUM_MESSAGE_FIELDS; i++)
 	{
 		char	   *error = NULL;
-		int			sqlstate;
+		text	   *source;
 
 		template->fields[i] = NULL;
 		if (texts[i] == (Datum) 0)
 			continue;
-		template->fields[i] = parse_field(texts[i], &error, &sqlstate);
+		source = DatumGetTextPP(texts[i]);
+		template->fields[i] = liquid_cached_or_error(VARDATA_ANY(source),
+													 VARSIZE_ANY_EXHDR(source),
+													 &error);
 		if (error != NULL && template->error == NULL)
 		{
 			template->error = psprintf("%s: %s", field_traits[i].name, error);
-			template->sqlstate = sqlstate;
+			template->sqlstate = ERRCODE_SYNTAX_ERROR;
 		}
 	}
 }
