@@ -24,6 +24,7 @@
 #include "executor/executor.h"
 #include "executor/nodeModifyTable.h"
 #include "nodes/makefuncs.h"
+#include "relations.h"
 #include "rewrite/rewriteHandler.h"
 #include "utils/rel.h"
 
@@ -49,6 +50,8 @@ struct Appender
 	ResultRelInfo *target;		/* of relation itself */
 	TupleTableSlot *slot;		/* in the layout of relation */
 	int			nsupplied;		/* columns that callers give */
+	int			nlater;			/* more that callers give, by number; 0: not there */
+	AttrNumber *later;
 	ExprState **defaults;		/* of the columns after those; may be NULL */
 
 	/* Partitioned tables only */
@@ -129,6 +132,16 @@ appender_open(Oid relid, int nsupplied)
 		ExecOpenIndices(appender->target, false);
 
 	return appender;
+}
+
+void
+appender_later_columns(Appender *appender, const char *const *names, int nlater)
+{
+	appender->later = MemoryContextAlloc(appender->context,
+										 nlater * sizeof(AttrNumber));
+	appender->nlater = nlater;
+	for (int i = 0; i < nlater; i++)
+		appender->later[i] = nudge_column(appender->relation, names[i]);
 }
 
 void
@@ -232,6 +245,15 @@ appender_insert(Appender *appender, const Datum *values, const bool *nulls)
 				ExecEvalExpr(appender->defaults[i],
 							 GetPerTupleExprContext(estate),
 							 &slot->tts_isnull[column]);
+	}
+	for (int i = 0; i < appender->nlater; i++)
+	{
+		int			column = appender->later[i] - 1;
+
+		if (column < 0)
+			continue;
+		slot->tts_values[column] = values[appender->nsupplied + i];
+		slot->tts_isnull[column] = nulls[appender->nsupplied + i];
 	}
 	ExecStoreVirtualTuple(slot);
 

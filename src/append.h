@@ -24,12 +24,19 @@ typedef struct Appender Appender;
 extern Appender *appender_open(Oid relid, int nsupplied);
 
 /*
+ * Rows are given with nlater more columns, which came with later versions and are
+ * found by name; those that the table does not have are let go.
+ */
+extern void appender_later_columns(Appender *appender,
+								   const char *const *names, int nlater);
+
+/*
  * Keeps rows back and appends many at a time, which costs less.  They are there
  * after appender_close only.
  */
 extern void appender_set_buffered(Appender *appender);
 
-/* Appends a row; values and nulls are those of the first nsupplied columns. */
+/* Appends a row; values and nulls are those of the columns supplied. */
 extern void appender_insert(Appender *appender, const Datum *values, const bool *nulls);
 
 extern void appender_close(Appender *appender);

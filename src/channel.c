@@ -10,7 +10,7 @@
 #include "channel.h"
 
 #include "access/attnum.h"
-#include "utils/jsonb.h"
+#include "consent.h"
 
 /* Where users have their addresses */
 static const struct
@@ -40,27 +40,8 @@ find_address(const UserRow *user, const char *channel, Datum *address)
 	return false;
 }
 
-/*
- * Users opt out of a channel with preferences.<channel>_enabled = false.
- */
-static bool
-opted_out(const UserRow *user, const char *channel)
-{
-	Jsonb	   *preferences = DatumGetJsonbP(user->values[Anum_users_preferences - 1]);
-	char	   *key;
-	JsonbValue	buffer;
-	JsonbValue *enabled;
-
-	if (!JB_ROOT_IS_OBJECT(preferences) || JB_ROOT_COUNT(preferences) == 0)
-		return false;
-	key = psprintf("%s_enabled", channel);
-	enabled = getKeyJsonValueFromContainer(&preferences->root, key, strlen(key),
-										   &buffer);
-	return enabled != NULL && enabled->type == jbvBool && !enabled->val.boolean;
-}
-
 ChannelOutcome
-channel_choose(const Rule *rule, const UserRow *user,
+channel_choose(History *history, const Rule *rule, const UserRow *user,
 			   ChannelHasTemplate has_template, void *arg,
 			   const char **channel, Datum *address)
 {
@@ -74,7 +55,8 @@ channel_choose(const Rule *rule, const UserRow *user,
 			outcome = CHANNEL_NO_TEMPLATE;
 		else if (!find_address(user, rule->channels[i], address))
 			outcome = CHANNEL_NO_ADDRESS;
-		else if (opted_out(user, rule->channels[i]))
+		else if (consent_refusal(history, rule, user, rule->channels[i],
+								 *address) != NULL)
 			outcome = CHANNEL_OPTED_OUT;
 		else
 		{

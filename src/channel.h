@@ -10,6 +10,7 @@
 
 #include "postgres.h"
 
+#include "history.h"
 #include "rules.h"
 #include "user.h"
 
@@ -31,7 +32,8 @@ typedef bool (*ChannelHasTemplate) (const Rule *rule, const char *channel,
  * the user's consent.  Where there is none, says what the channel lacked that
  * came furthest.
  */
-extern ChannelOutcome channel_choose(const Rule *rule, const UserRow *user,
+extern ChannelOutcome channel_choose(History *history,
+									 const Rule *rule, const UserRow *user,
 									 ChannelHasTemplate has_template, void *arg,
 									 const char **channel, Datum *address);
 

@@ -23,7 +23,8 @@ compose(MessageSubject *subject, const Templates *templates,
 		const MessageTemplate **template, MemoryContext result_context,
 		RenderedMessage *message)
 {
-	ChannelOutcome outcome = channel_choose(subject->rule, subject->user,
+	ChannelOutcome outcome = channel_choose(subject->history, subject->rule,
+											subject->user,
 											has_template, (void *) templates,
 											&subject->channel,
 											&subject->recipient);

@@ -21,10 +21,15 @@
 #include "queries.h"
 #include "relations.h"
 #include "rule_config.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/date.h"
 #include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(nudge_create_rule);
+
+/* Columns of a rule that version 0.1.0 has, and that are always inserted */
+#define NFIRST_COLUMNS 12
 
 static Datum
 text_or_null(const char *value, char *null)
@@ -42,6 +47,23 @@ text_array(const TextList *list)
 		elements[i] = CStringGetTextDatum(list->items[i]);
 	return PointerGetDatum(construct_array(elements, list->n, TEXTOID, -1,
 										   false, TYPALIGN_INT));
+}
+
+static Datum
+document_or_null(const Jsonb *document, char *null)
+{
+	*null = document == NULL ? 'n' : ' ';
+	return JsonbPGetDatum(document);
+}
+
+static Datum
+times_or_null(bool given, const TimeADT *times, char *null)
+{
+	Datum		elements[2] = {TimeADTGetDatum(times[0]), TimeADTGetDatum(times[1])};
+
+	*null = given ? ' ' : 'n';
+	return PointerGetDatum(construct_array(elements, 2, TIMEOID, sizeof(TimeADT),
+										   FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 }
 
 /*
@@ -95,11 +117,14 @@ static int64
 insert_rule(RuleConfig *config)
 {
 	static SPIPlanPtr plan = NULL;
+	static SPIPlanPtr delivery_plan = NULL;
 	static const Oid types[] = {
 		TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, INTERVALOID,
-		INTERVALOID, TEXTARRAYOID, JSONBOID, TEXTARRAYOID, TEXTARRAYOID
+		INTERVALOID, TEXTARRAYOID, JSONBOID, TEXTARRAYOID, TEXTARRAYOID,
+		JSONBOID, JSONBOID, TEXTOID, TIMEARRAYOID, TEXTARRAYOID, FLOAT8OID,
+		TEXTOID, TEXTOID, INTERVALOID
 	};
-	char		nulls[] = "            ";
+	char		nulls[] = "                     ";
 	bool		isnull;
 	Datum		values[] = {
 		CStringGetTextDatum(config->name),
@@ -113,14 +138,32 @@ insert_rule(RuleConfig *config)
 		text_array(&config->segments),
 		JsonbPGetDatum(config->personalization),
 		text_array(&config->channels),
-		text_array(&config->cancel_on)
+		text_array(&config->cancel_on),
+		document_or_null(config->reentry, &nulls[12]),
+		document_or_null(config->schedule, &nulls[13]),
+		text_or_null(config->topic, &nulls[14]),
+		times_or_null(config->has_send_between, config->send_between, &nulls[15]),
+		text_array(&config->send_on),
+		Float8GetDatum(config->holdout_percent),
+		text_or_null(config->urgency < 0 ? NULL :
+					 nudge_enum_label(NUDGE_URGENCY_TYPE, config->urgency),
+					 &nulls[18]),
+		CStringGetTextDatum(nudge_enum_label(NUDGE_CHANNEL_STRATEGY_TYPE,
+											 config->channel_strategy)),
+		IntervalPGetDatum(&config->fallback_after)
 	};
 
 	StaticAssertStmt(lengthof(values) == lengthof(types) &&
 					 sizeof(nulls) == lengthof(types) + 1, "columns differ");
 	nulls[7] = config->has_expiry ? ' ' : 'n';
-	run_insert(plan_get(&plan, query_rule_insert, lengthof(types), types),
-			   values, nulls);
+	nulls[16] = config->has_send_on ? ' ' : 'n';
+	/* What an older version has columns for goes without the others. */
+	if (config->has_delivery)
+		run_insert(plan_get(&delivery_plan, query_rule_insert_delivery,
+							lengthof(types), types), values, nulls);
+	else
+		run_insert(plan_get(&plan, query_rule_insert, NFIRST_COLUMNS, types),
+				   values, nulls);
 	if (SPI_processed != 1)		/* by somebody's own trigger */
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

@@ -70,6 +70,7 @@ struct DueQueue
 	TupleTableSlot *locked;
 	Datum	   *values;			/* of all columns, also of those that users added */
 	bool	   *nulls;
+	AttrNumber	later[NLATER_PENDING];	/* numbers of later columns, 0: not there */
 	Stream		streams[NUM_PRIORITIES];
 };
 
@@ -95,6 +96,9 @@ due_open(Relation pending, TimestampTz as_of)
 	queue->locked = table_slot_create(pending, NULL);
 	queue->values = palloc(RelationGetNumberOfAttributes(pending) * sizeof(Datum));
 	queue->nulls = palloc(RelationGetNumberOfAttributes(pending) * sizeof(bool));
+
+	for (int i = 0; i < NLATER_PENDING; i++)
+		queue->later[i] = nudge_column(pending, pending_later_columns[i]);
 
 	for (int i = 0; i < NUM_PRIORITIES; i++)
 	{
@@ -196,8 +200,15 @@ copy_trigger(DueQueue *queue, DueTrigger *trigger)
 
 	/* The table may have more columns than a trigger. */
 	heap_deform_tuple(tuple, slot->tts_tupleDescriptor, queue->values, queue->nulls);
-	memcpy(values, queue->values, sizeof(trigger->values));
-	memcpy(trigger->nulls, queue->nulls, sizeof(trigger->nulls));
+	memcpy(values, queue->values, NFIRST_PENDING * sizeof(Datum));
+	memcpy(trigger->nulls, queue->nulls, NFIRST_PENDING * sizeof(bool));
+	for (int i = 0; i < NLATER_PENDING; i++)
+	{
+		AttrNumber	attnum = queue->later[i];
+
+		values[NFIRST_PENDING + i] = attnum > 0 ? queue->values[attnum - 1] : (Datum) 0;
+		trigger->nulls[NFIRST_PENDING + i] = attnum == 0 || queue->nulls[attnum - 1];
+	}
 	trigger->tid = slot->tts_tid;
 	user_id = PG_DETOAST_DATUM_PACKED(values[Anum_pending_user_id - 1]);
 	values[Anum_pending_user_id - 1] = PointerGetDatum(user_id);

@@ -11,6 +11,7 @@
 
 #include "firing.h"
 #include "miscadmin.h"
+#include "segment.h"
 
 /* Rules with more conditions than this take their scratch space from palloc. */
 #define MAX_STACK_CONDITIONS 32
@@ -150,9 +151,7 @@ evaluate_segments(Evaluator *evaluator, const Rule *rule, const char **missing)
 {
 	for (int i = 0; i < rule->nsegments; i++)
 	{
-		if (!history_in_segment(evaluator->history,
-								evaluator->action.user_id_datum,
-								rule->segments[i]))
+		if (segment_score(evaluator, rule->segments[i]) != SCORE_YES)
 		{
 			*missing = rule->segments[i];
 			return false;

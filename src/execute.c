@@ -360,7 +360,7 @@ load_recommendations(Batch *batch)
  * Composes the trigger's message, if there is to be one.
  */
 static void
-make_message(Batch *batch, BatchTrigger *trigger)
+make_message(Execution *execution, Batch *batch, BatchTrigger *trigger)
 {
 	const DueTrigger *due = &trigger->due;
 	MessageAction action = {0};
@@ -378,6 +378,7 @@ make_message(Batch *batch, BatchTrigger *trigger)
 		action.occurred_at =
 			DatumGetTimestampTz(due->values[Anum_pending_occurred_at - 1]);
 
+	subject.history = execution->history;
 	subject.user = &trigger->user->row;
 	subject.action = &action;
 	subject.rule = trigger->rule;
@@ -421,7 +422,7 @@ make_messages(Execution *execution, Batch *batch, int from)
 		CHECK_FOR_INTERRUPTS();
 		if (trigger->outcome != OUTCOME_OPEN)
 			continue;
-		make_message(batch, trigger);
+		make_message(execution, batch, trigger);
 		rendered += trigger->message.size;
 		MemoryContextReset(execution->row_context);
 	}

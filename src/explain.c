@@ -21,6 +21,7 @@
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "relations.h"
+#include "segment.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/numeric.h"
@@ -296,9 +297,7 @@ explain_segments(Explanation *explanation, Evaluator *evaluator,
 	pushJsonbValue(&explanation->detail, WJB_BEGIN_OBJECT, NULL);
 	for (int i = 0; i < rule->nsegments; i++)
 	{
-		bool		member = history_in_segment(evaluator->history,
-												evaluator->action.user_id_datum,
-												rule->segments[i]);
+		bool		member = segment_score(evaluator, rule->segments[i]) == SCORE_YES;
 
 		push_bool(&explanation->detail, rule->segments[i], member);
 		if (!member)
@@ -413,7 +412,7 @@ explain_channel(Explanation *explanation, Evaluator *evaluator,
 		push_cstring(&explanation->detail, "channel", NULL);
 		return;
 	}
-	outcome = channel_choose(rule, user, has_template, template_keys, &channel,
+	outcome = channel_choose(evaluator->history, rule, user, has_template, template_keys, &channel,
 							 &address);
 	push_cstring(&explanation->detail, "channel",
 				 outcome == CHANNEL_FOUND ? channel : NULL);

@@ -192,6 +192,7 @@ find_user(History *history, Probe *probe, Datum user_id, UserRow *user)
 	HeapTuple	tuple;
 	Datum	   *values;
 	bool	   *nulls;
+	AttrNumber	attnum;
 
 	key_text(&key, 1, user_id);
 	probe_rescan(history, probe, &key, 1);
@@ -205,8 +206,12 @@ find_user(History *history, Probe *probe, Datum user_id, UserRow *user)
 	values = palloc(desc->natts * sizeof(Datum));
 	nulls = palloc(desc->natts * sizeof(bool));
 	heap_deform_tuple(tuple, desc, values, nulls);
-	memcpy(user->values, values, sizeof(user->values));
-	memcpy(user->nulls, nulls, sizeof(user->nulls));
+	memcpy(user->values, values, NFIRST_USERS * sizeof(Datum));
+	memcpy(user->nulls, nulls, NFIRST_USERS * sizeof(bool));
+	attnum = nudge_column(probe->table, "lifecycle_stage");
+	user->nulls[Anum_users_lifecycle_stage - 1] = attnum == 0 || nulls[attnum - 1];
+	if (attnum > 0)
+		user->values[Anum_users_lifecycle_stage - 1] = values[attnum - 1];
 	return true;
 }
 

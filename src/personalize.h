@@ -10,6 +10,7 @@
 
 #include "postgres.h"
 
+#include "history.h"
 #include "lib/stringinfo.h"
 #include "liquid.h"
 #include "rules.h"
@@ -54,6 +55,7 @@ typedef struct MessageAction
 /* What a message is made for */
 typedef struct MessageSubject
 {
+	History    *history;
 	const UserRow *user;
 	const MessageAction *action;
 	const Rule *rule;

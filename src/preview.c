@@ -181,8 +181,8 @@ nudge_preview(PG_FUNCTION_ARGS)
 	user_id = PG_GETARG_DATUM(ARG_USER_ID);
 	history = history_open();
 	history_user(history, user_id, &user);
-	history_close(history);
 
+	subject.history = history;
 	subject.user = &user;
 	subject.action = &action;
 	subject.now = GetCurrentTimestamp();
@@ -212,6 +212,7 @@ nudge_preview(PG_FUNCTION_ARGS)
 								 subject.rule->template_id)));
 		}
 	}
+	history_close(history);
 	rules_release(rules);
 	return (Datum) 0;
 }

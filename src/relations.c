@@ -26,6 +26,10 @@
 
 #define MAX_LABELS 6
 
+/* What version 0.1.0 has; the rest may be missing before an upgrade. */
+#define LAST_FIRST_RELATION NUDGE_EVENTS_SEQ
+#define LAST_FIRST_TYPE NUDGE_MESSAGE_STATUS_TYPE
+
 static const char *const relation_names[] = {
 	[NUDGE_USERS] = "users",
 	[NUDGE_TEMPLATES] = "templates",
@@ -44,6 +48,7 @@ static const char *const relation_names[] = {
 	[NUDGE_PENDING_SEQ] = "pending_pending_id_seq",
 	[NUDGE_MESSAGES_SEQ] = "messages_message_id_seq",
 	[NUDGE_EVENTS_SEQ] = "events_event_id_seq",
+	[NUDGE_SEGMENTS] = "segments",
 };
 
 /* Labels in the order of the C enums of rules.h and caps.h */
@@ -64,6 +69,9 @@ static const struct
 	{"waiting", "failed", "dead"}},
 	[NUDGE_MESSAGE_STATUS_TYPE] = {"message_status",
 	{"ready", "claimed", "sent", "failed", "dead"}},
+	[NUDGE_URGENCY_TYPE] = {"urgency", {"low", "normal", "high", "critical"}},
+	[NUDGE_CHANNEL_STRATEGY_TYPE] = {"channel_strategy",
+	{"best", "top2", "all", "fallback"}},
 };
 
 /* What was looked up; only an untouched load becomes valid */
@@ -130,7 +138,7 @@ look_up(void)
 	for (int i = 0; i < lengthof(relation_names); i++)
 	{
 		known.relations[i] = get_relname_relid(relation_names[i], namespace);
-		if (!OidIsValid(known.relations[i]))
+		if (!OidIsValid(known.relations[i]) && i <= LAST_FIRST_RELATION)
 			not_installed();
 	}
 
@@ -140,7 +148,7 @@ look_up(void)
 		{
 			known.enum_values[i][j] =
 				lookup_enum_value(namespace, enums[i].type, enums[i].labels[j]);
-			if (!OidIsValid(known.enum_values[i][j]))
+			if (!OidIsValid(known.enum_values[i][j]) && i <= LAST_FIRST_TYPE)
 				not_installed();
 		}
 	}
@@ -174,9 +182,37 @@ nudge_relations_invalidate(Oid relid)
 Oid
 nudge_relation(NudgeRelation which)
 {
+	if (!nudge_relation_exists(which))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("relation nudge.%s does not exist", relation_names[which]),
+				 errdetail("The library of pg_nudge is newer than what is installed in this database."),
+				 errhint("Run ALTER EXTENSION pg_nudge UPDATE.")));
+	return known.relations[which];
+}
+
+bool
+nudge_relation_exists(NudgeRelation which)
+{
 	if (known.state != VALID)
 		look_up();
-	return known.relations[which];
+	return OidIsValid(known.relations[which]);
+}
+
+AttrNumber
+nudge_column(Relation table, const char *column)
+{
+	TupleDesc	desc = RelationGetDescr(table);
+
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(desc, i);
+
+		if (!attribute->attisdropped &&
+			strcmp(NameStr(attribute->attname), column) == 0)
+			return attribute->attnum;
+	}
+	return 0;
 }
 
 int64

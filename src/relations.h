@@ -10,6 +10,8 @@
 
 #include "postgres.h"
 
+#include "utils/relcache.h"
+
 typedef enum NudgeRelation
 {
 	NUDGE_USERS,
@@ -28,11 +30,26 @@ typedef enum NudgeRelation
 	NUDGE_TALLIES,
 	NUDGE_PENDING_SEQ,
 	NUDGE_MESSAGES_SEQ,
-	NUDGE_EVENTS_SEQ
+	NUDGE_EVENTS_SEQ,
+
+	/* Since 0.3.0 */
+	NUDGE_SEGMENTS
 } NudgeRelation;
 
 /* Oid of a table or sequence; error 55000 where the extension is not installed. */
 extern Oid	nudge_relation(NudgeRelation which);
+
+/*
+ * Whether there is such a table: before an upgrade of the extension, there are
+ * none of those that came later.
+ */
+extern bool nudge_relation_exists(NudgeRelation which);
+
+/*
+ * Number of a column that came with a later version than its table, after what
+ * users may have added; 0 where there is none.
+ */
+extern AttrNumber nudge_column(Relation table, const char *column);
 
 /* Next value of one of the sequences, without a privilege check. */
 extern int64 nudge_nextval(NudgeRelation sequence);
@@ -45,7 +62,11 @@ typedef enum NudgeEnum
 	NUDGE_RULE_STATUS_TYPE,
 	NUDGE_CAP_PERIOD_TYPE,
 	NUDGE_PENDING_STATUS_TYPE,
-	NUDGE_MESSAGE_STATUS_TYPE
+	NUDGE_MESSAGE_STATUS_TYPE,
+
+	/* Since 0.3.0 */
+	NUDGE_URGENCY_TYPE,
+	NUDGE_CHANNEL_STRATEGY_TYPE
 } NudgeEnum;
 
 extern Oid	nudge_enum_value(NudgeEnum type, int ordinal);

@@ -24,6 +24,7 @@
 #include "utils/timestamp.h"
 
 #define MAX_YEARS 100
+#define MAX_TOPIC_BYTES 1024
 
 static const char *const channels_known[] = {"email", "sms", "push"};
 
@@ -280,6 +281,24 @@ check_personalization(FaultList *faults, const char *path,
 	if (required.given)
 		check_required(faults, psprintf("%s.required", path), &required.value);
 	personalization_check(faults, path, personalization);
+}
+
+void
+check_topic(FaultList *faults, const char *path, const char *topic)
+{
+	if (topic[0] == '\0' || strlen(topic) > MAX_TOPIC_BYTES)
+		fault_add(faults, ERRCODE_CHECK_VIOLATION, path,
+				  psprintf("A topic has 1 to %d bytes.", MAX_TOPIC_BYTES),
+				  "%s is %s", path, topic[0] == '\0' ? "empty" : "too long");
+}
+
+void
+check_percent(FaultList *faults, const char *path, double percent)
+{
+	if (!(percent >= 0.0 && percent <= 100.0))
+		fault_add(faults, ERRCODE_INVALID_PARAMETER_VALUE, path,
+				  "Give a number from 0 to 100.", "%s must be from 0 to 100, not %g",
+				  path, percent);
 }
 
 void

@@ -45,6 +45,10 @@ extern void check_segments(FaultList *faults, const TextList *segments);
 /* required, and the keys that the engine knows; path is that of the object */
 extern void check_personalization(FaultList *faults, const char *path,
 								  Jsonb *personalization);
+extern void check_topic(FaultList *faults, const char *path, const char *topic);
+
+/* 0 to 100 */
+extern void check_percent(FaultList *faults, const char *path, double percent);
 extern void check_max_messages(FaultList *faults, const char *path,
 							   int64 max_messages);
 

@@ -18,6 +18,7 @@
 #include "document.h"
 #include "fmgr.h"
 #include "json_input.h"
+#include "send_window.h"
 #include "miscadmin.h"
 #include "relations.h"
 #include "utils/builtins.h"
@@ -40,7 +41,16 @@ typedef enum ConfigKey
 	KEY_SEGMENTATION_RULES,
 	KEY_PERSONALIZATION_CONFIG,
 	KEY_CHANNELS,
-	KEY_CANCEL_ON
+	KEY_CANCEL_ON,
+	KEY_REENTRY,
+	KEY_SCHEDULE,
+	KEY_TOPIC,
+	KEY_SEND_BETWEEN,
+	KEY_SEND_ON,
+	KEY_HOLDOUT_PERCENT,
+	KEY_URGENCY,
+	KEY_CHANNEL_STRATEGY,
+	KEY_FALLBACK_AFTER
 } ConfigKey;
 
 static const char *const key_names[] = {
@@ -58,9 +68,18 @@ static const char *const key_names[] = {
 	[KEY_PERSONALIZATION_CONFIG] = "personalization_config",
 	[KEY_CHANNELS] = "channels",
 	[KEY_CANCEL_ON] = "cancel_on",
+	[KEY_REENTRY] = "reentry",
+	[KEY_SCHEDULE] = "schedule",
+	[KEY_TOPIC] = "topic",
+	[KEY_SEND_BETWEEN] = "send_between",
+	[KEY_SEND_ON] = "send_on",
+	[KEY_HOLDOUT_PERCENT] = "holdout_percent",
+	[KEY_URGENCY] = "urgency",
+	[KEY_CHANNEL_STRATEGY] = "channel_strategy",
+	[KEY_FALLBACK_AFTER] = "fallback_after",
 };
 
-#define NUM_KEYS (KEY_CANCEL_ON + 1)
+#define NUM_KEYS (KEY_FALLBACK_AFTER + 1)
 
 /* A document while it is read */
 typedef struct Reader
@@ -485,6 +504,138 @@ read_conditions(Reader *reader)
 	}
 }
 
+/*
+ * A document within the document, of any kind
+ */
+static Jsonb *
+read_document(Reader *reader, ConfigKey key)
+{
+	const JsonbValue *value = given(reader, key);
+
+	return value == NULL ? NULL :
+		JsonbValueToJsonb(unconstify(JsonbValue *, value));
+}
+
+/*
+ * Two times of day: ["09:00", "18:00"], or {"from": "09:00", "to": "18:00"}
+ */
+static void
+read_send_between(Reader *reader)
+{
+	static const char *const names[] = {"from", "to"};
+	static const char *const hint = "Write it like [\"09:00\", \"18:00\"].";
+	RuleConfig *config = reader->config;
+	const JsonbValue *value = given(reader, KEY_SEND_BETWEEN);
+	JsonField	fields[2] = {0};
+	bool		good = true;
+
+	if (value == NULL)
+		return;
+	if (json_is_object(value))
+		refuse_unknown(reader->faults, "send_between",
+					   json_read_object(value->val.binary.data, names, 2, fields),
+					   names, 2, "send_between");
+	else if (is_kind(reader->faults, "send_between", value, json_is_array(value),
+					 "an array of two times", hint))
+	{
+		int			n;
+		JsonbValue *elements = json_elements(value, &n);
+
+		for (int i = 0; i < Min(n, 2); i++)
+			fields[i] = (JsonField) {true, elements[i]};
+		if (n > 2)
+			fields[0].given = false;
+	}
+	else
+		return;
+	if (!fields[0].given || !fields[1].given)
+	{
+		refuse(reader->faults, "send_between", hint,
+			   "send_between must have two times");
+		return;
+	}
+	for (int i = 0; i < 2; i++)
+		good &= read_time_of_day(reader->faults, "send_between", &fields[i].value,
+								 &config->send_between[i]);
+	if (good)
+		check_send_between(reader->faults, "send_between", config->send_between);
+	config->has_send_between = good;
+}
+
+static void
+read_send_on(Reader *reader)
+{
+	TextList   *days = &reader->config->send_on;
+	const JsonbValue *value = given(reader, KEY_SEND_ON);
+
+	if (value == NULL ||
+		!read_text_list(reader->faults, "send_on", value, days))
+		return;
+	reader->config->has_send_on = true;
+	check_weekdays(reader->faults, days);
+}
+
+static void
+read_holdout_percent(Reader *reader)
+{
+	const JsonbValue *value = given(reader, KEY_HOLDOUT_PERCENT);
+
+	if (value == NULL ||
+		!is_kind(reader->faults, "holdout_percent", value,
+				 value->type == jbvNumeric, "a number", NULL))
+		return;
+	reader->config->holdout_percent = json_double(value);
+	check_percent(reader->faults, "holdout_percent",
+				  reader->config->holdout_percent);
+}
+
+/*
+ * An interval as PostgreSQL writes it, such as "4 hours"
+ */
+static void
+read_fallback_after(Reader *reader)
+{
+	RuleConfig *config = reader->config;
+	const JsonbValue *value = given(reader, KEY_FALLBACK_AFTER);
+
+	config->fallback_after = (Interval) {.day = 1};
+	if (value == NULL)
+		return;
+	if (read_interval_text(reader->faults, "fallback_after", value,
+						   &config->fallback_after))
+		check_expiry(reader->faults, "fallback_after", &config->fallback_after);
+}
+
+/*
+ * When, to whom and how messages go out
+ */
+static void
+read_delivery(Reader *reader)
+{
+	RuleConfig *config = reader->config;
+
+	for (ConfigKey key = KEY_REENTRY; key < NUM_KEYS; key++)
+		config->has_delivery |= given(reader, key) != NULL;
+	config->reentry = read_document(reader, KEY_REENTRY);
+	if (config->reentry != NULL)
+		check_reentry(reader->faults, "reentry", config->reentry);
+	config->schedule = read_document(reader, KEY_SCHEDULE);
+	if (config->schedule != NULL)
+		check_timer_schedule(reader->faults, "schedule", config->schedule);
+	config->topic = read_string(reader, KEY_TOPIC);
+	if (config->topic != NULL)
+		check_topic(reader->faults, "topic", config->topic);
+	read_send_between(reader);
+	read_send_on(reader);
+	read_holdout_percent(reader);
+	config->urgency = read_label(reader, KEY_URGENCY, NUDGE_URGENCY_TYPE,
+								 "urgency", "Urgencies are", -1);
+	config->channel_strategy =
+		read_label(reader, KEY_CHANNEL_STRATEGY, NUDGE_CHANNEL_STRATEGY_TYPE,
+				   "channel strategy", "Channel strategies are", STRATEGY_BEST);
+	read_fallback_after(reader);
+}
+
 void
 rule_config_read(RuleConfig *config, Jsonb *document, FaultList *faults)
 {
@@ -524,4 +675,5 @@ rule_config_read(RuleConfig *config, Jsonb *document, FaultList *faults)
 	read_personalization(&reader);
 	read_channels(&reader);
 	read_cancel_on(&reader);
+	read_delivery(&reader);
 }

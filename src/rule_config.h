@@ -41,6 +41,19 @@ typedef struct RuleConfig
 	TextList	cancel_on;
 	Jsonb	   *personalization;
 
+	bool		has_delivery;	/* some of these is stated */
+	Jsonb	   *reentry;		/* NULL: always */
+	Jsonb	   *schedule;		/* or NULL */
+	char	   *topic;			/* or NULL */
+	bool		has_send_between;
+	TimeADT		send_between[2];
+	bool		has_send_on;
+	TextList	send_on;
+	double		holdout_percent;
+	int			urgency;		/* -1: from the priority */
+	ChannelStrategy channel_strategy;
+	Interval	fallback_after;
+
 	/* conditions[i] is what written[i] became */
 	int			nconditions;
 	ConditionConfig *written;

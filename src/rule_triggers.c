@@ -11,13 +11,19 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "condition.h"
 #include "document.h"
 #include "never_fires.h"
+#include "reentry.h"
 #include "relations.h"
 #include "row_trigger.h"
 #include "rule_checks.h"
+#include "send_window.h"
+#include "timer_schedule.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/date.h"
 #include "utils/inval.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
@@ -58,6 +64,63 @@ check_segments_column(FaultList *faults, const TriggerData *trigger,
 		check_segments(faults, &segments);
 }
 
+static void
+check_send_between_column(FaultList *faults, Datum array)
+{
+	Datum	   *elements;
+	bool	   *nulls;
+	TimeADT		times[2];
+	int			n;
+
+	deconstruct_array(DatumGetArrayTypeP(array), TIMEOID, sizeof(TimeADT),
+					  FLOAT8PASSBYVAL, TYPALIGN_DOUBLE, &elements, &nulls, &n);
+	if (n != 2 || nulls[0] || nulls[1])
+	{
+		fault_add(faults, ERRCODE_INVALID_PARAMETER_VALUE, "send_between",
+				  "Write it like {09:00,18:00}.",
+				  "send_between must have two times");
+		return;
+	}
+	times[0] = DatumGetTimeADT(elements[0]);
+	times[1] = DatumGetTimeADT(elements[1]);
+	check_send_between(faults, "send_between", times);
+}
+
+/*
+ * Columns since 0.3.0, which are not there before an upgrade
+ */
+static void
+check_delivery(FaultList *faults, const TriggerData *trigger, HeapTuple row)
+{
+	TextList	list;
+	Datum		value;
+	bool		isnull;
+	char	   *topic;
+
+	if (nudge_column(trigger->tg_relation, "reentry") == 0)
+		return;
+	value = row_column(trigger, row, "reentry", &isnull);
+	if (!isnull)
+		check_reentry(faults, "reentry", DatumGetJsonbP(value));
+	value = row_column(trigger, row, "schedule", &isnull);
+	if (!isnull)
+		check_timer_schedule(faults, "schedule", DatumGetJsonbP(value));
+	topic = row_text(trigger, row, "topic");
+	if (topic != NULL)
+		check_topic(faults, "topic", topic);
+	value = row_column(trigger, row, "send_between", &isnull);
+	if (!isnull)
+		check_send_between_column(faults, value);
+	if (text_list_column(trigger, row, "send_on", &list))
+		check_weekdays(faults, &list);
+	value = row_column(trigger, row, "holdout_percent", &isnull);
+	if (!isnull)
+		check_percent(faults, "holdout_percent", DatumGetFloat8(value));
+	value = row_column(trigger, row, "fallback_after", &isnull);
+	if (!isnull)
+		check_expiry(faults, "fallback_after", DatumGetIntervalP(value));
+}
+
 Datum
 nudge_check_rule(PG_FUNCTION_ARGS)
 {
@@ -83,6 +146,7 @@ nudge_check_rule(PG_FUNCTION_ARGS)
 	if (!isnull && row_column_changes(trigger, "personalization"))
 		check_personalization(&faults, "personalization", DatumGetJsonbP(value));
 	check_segments_column(&faults, trigger, row);
+	check_delivery(&faults, trigger, row);
 
 	fault_report(&faults, "rule");
 	return PointerGetDatum(row_touched(trigger, row));

@@ -13,6 +13,9 @@
 #include "caps.h"
 #include "condition.h"
 #include "datatype/timestamp.h"
+#include "reentry.h"
+#include "timer_schedule.h"
+#include "utils/date.h"
 #include "utils/jsonb.h"
 
 /* In the order of the SQL enums */
@@ -52,6 +55,23 @@ typedef enum PendingStatus
 	PENDING_DEAD
 } PendingStatus;
 
+/* How urgent a message is, in the order of the SQL enum */
+typedef enum Urgency
+{
+	URGENCY_LOW,
+	URGENCY_NORMAL,
+	URGENCY_HIGH,
+	URGENCY_CRITICAL
+} Urgency;
+
+typedef enum ChannelStrategy
+{
+	STRATEGY_BEST,
+	STRATEGY_TOP2,
+	STRATEGY_ALL,
+	STRATEGY_FALLBACK
+} ChannelStrategy;
+
 typedef struct Rule
 {
 	int64		rule_id;
@@ -71,6 +91,17 @@ typedef struct Rule
 	char	  **channels;
 	int			ncancel_on;
 	char	  **cancel_on;
+
+	Reentry		reentry;
+	TimerSchedule *schedule;	/* NULL: actions make it fire */
+	char	   *topic;			/* or NULL */
+	bool		has_send_between;
+	TimeADT		send_between[2];
+	uint8		send_on;		/* bits of weekdays, Monday first; 0: any day */
+	double		holdout_percent;
+	Urgency		urgency;		/* stated, or from the priority */
+	ChannelStrategy channel_strategy;
+	Interval	fallback_after;
 
 	int			nconditions;
 	Condition  *conditions;		/* by position */

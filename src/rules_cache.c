@@ -36,6 +36,7 @@
 #include "rule_checks.h"
 #include "rule_index.h"
 #include "rules_cache.h"
+#include "send_window.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
@@ -63,8 +64,41 @@ enum
 	Anum_rules_segments,
 	Anum_rules_personalization,
 	Anum_rules_channels,
-	Anum_rules_cancel_on
+	Anum_rules_cancel_on,
+
+	/* Since 0.3.0: found by name, then in this order */
+	Anum_rules_reentry,
+	Anum_rules_schedule,
+	Anum_rules_topic,
+	Anum_rules_send_between,
+	Anum_rules_send_on,
+	Anum_rules_holdout_percent,
+	Anum_rules_urgency,
+	Anum_rules_channel_strategy,
+	Anum_rules_fallback_after
 };
+
+/* The columns that tables have had from the first version on, and those since */
+typedef struct TableColumns
+{
+	NudgeRelation table;
+	int			nfirst;
+	int			nlater;
+	const char *const *later;
+} TableColumns;
+
+static const char *const later_rules_columns[] = {
+	"reentry", "schedule", "topic", "send_between", "send_on", "holdout_percent",
+	"urgency", "channel_strategy", "fallback_after"
+};
+
+static const TableColumns rules_columns = {
+	NUDGE_RULES, Anum_rules_cancel_on, lengthof(later_rules_columns),
+	later_rules_columns
+};
+
+/* No table has more columns than that. */
+#define MAX_COLUMNS 32
 
 enum
 {
@@ -76,6 +110,10 @@ enum
 	Anum_conditions_weight
 };
 
+static const TableColumns conditions_columns = {
+	NUDGE_CONDITIONS, Anum_conditions_weight, 0, NULL
+};
+
 enum
 {
 	Anum_frequency_caps_cap_id = 1,
@@ -83,6 +121,10 @@ enum
 	Anum_frequency_caps_channel,
 	Anum_frequency_caps_period,
 	Anum_frequency_caps_max_messages
+};
+
+static const TableColumns frequency_caps_columns = {
+	NUDGE_FREQUENCY_CAPS, Anum_frequency_caps_max_messages, 0, NULL
 };
 
 typedef struct CachedRules
@@ -211,6 +253,76 @@ load_text_array(Datum datum, bool isnull, int *n)
 	return result;
 }
 
+static Urgency
+urgency_of(Priority priority)
+{
+	switch (priority)
+	{
+		case PRIORITY_IMMEDIATE:
+			return URGENCY_CRITICAL;
+		case PRIORITY_HIGH:
+			return URGENCY_HIGH;
+		case PRIORITY_NORMAL:
+			return URGENCY_NORMAL;
+		case PRIORITY_LOW:
+		case PRIORITY_BATCH:
+			break;
+	}
+	return URGENCY_LOW;
+}
+
+static void
+load_send_between(Rule *rule, Datum array)
+{
+	Datum	   *elements;
+	bool	   *nulls;
+	int			n;
+
+	deconstruct_array(DatumGetArrayTypeP(array), TIMEOID, sizeof(TimeADT),
+					  FLOAT8PASSBYVAL, TYPALIGN_DOUBLE, &elements, &nulls, &n);
+	if (n != 2 || nulls[0] || nulls[1])
+		return;
+	rule->has_send_between = true;
+	rule->send_between[0] = DatumGetTimeADT(elements[0]);
+	rule->send_between[1] = DatumGetTimeADT(elements[1]);
+}
+
+/*
+ * Columns since 0.3.0; before an upgrade they are all null.
+ */
+static void
+load_delivery(Rule *rule, const Datum *values, const bool *nulls)
+{
+	if (!nulls[Anum_rules_reentry - 1])
+		reentry_read(&rule->reentry, DatumGetJsonbP(values[Anum_rules_reentry - 1]));
+	if (!nulls[Anum_rules_schedule - 1])
+		rule->schedule =
+			timer_schedule_read(DatumGetJsonbP(values[Anum_rules_schedule - 1]));
+	if (!nulls[Anum_rules_topic - 1])
+		rule->topic = TextDatumGetCString(values[Anum_rules_topic - 1]);
+	if (!nulls[Anum_rules_send_between - 1])
+		load_send_between(rule, values[Anum_rules_send_between - 1]);
+	if (!nulls[Anum_rules_send_on - 1])
+	{
+		TextList	days = text_list_from_array(values[Anum_rules_send_on - 1], "");
+
+		rule->send_on = weekdays_mask(&days);
+	}
+	if (!nulls[Anum_rules_holdout_percent - 1])
+		rule->holdout_percent =
+			DatumGetFloat8(values[Anum_rules_holdout_percent - 1]);
+	rule->urgency = nulls[Anum_rules_urgency - 1] ? urgency_of(rule->priority) :
+		nudge_enum_ordinal(NUDGE_URGENCY_TYPE,
+						   DatumGetObjectId(values[Anum_rules_urgency - 1]));
+	if (!nulls[Anum_rules_channel_strategy - 1])
+		rule->channel_strategy =
+			nudge_enum_ordinal(NUDGE_CHANNEL_STRATEGY_TYPE,
+							   DatumGetObjectId(values[Anum_rules_channel_strategy - 1]));
+	if (!nulls[Anum_rules_fallback_after - 1])
+		rule->fallback_after =
+			*DatumGetIntervalP(values[Anum_rules_fallback_after - 1]);
+}
+
 static void
 load_rule(Rule *rule, const Datum *values, const bool *nulls)
 {
@@ -242,6 +354,7 @@ load_rule(Rule *rule, const Datum *values, const bool *nulls)
 	rule->cancel_on = load_text_array(values[Anum_rules_cancel_on - 1],
 									  nulls[Anum_rules_cancel_on - 1],
 									  &rule->ncancel_on);
+	load_delivery(rule, values, nulls);
 }
 
 /*
@@ -309,18 +422,33 @@ typedef void (*RowLoader) (void *element, const Datum *values,
  * Reads a whole table into a vector.
  */
 static void
-load_table(NudgeRelation which, Snapshot snapshot, Vector *vector,
+load_table(const TableColumns *columns, Snapshot snapshot, Vector *vector,
 		   RowLoader loader)
 {
-	Relation	table = table_open(nudge_relation(which), AccessShareLock);
+	Relation	table = table_open(nudge_relation(columns->table), AccessShareLock);
+	AttrNumber	later[MAX_COLUMNS];
+	Datum		values[MAX_COLUMNS];
+	bool		nulls[MAX_COLUMNS];
 	TableScanDesc scan = table_beginscan(table, snapshot, 0, NULL);
 	TupleTableSlot *slot = table_slot_create(table, NULL);
+
+	for (int i = 0; i < columns->nlater; i++)
+		later[i] = nudge_column(table, columns->later[i]);
 
 	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
 	{
 		CHECK_FOR_INTERRUPTS();
 		slot_getallattrs(slot);
-		loader(vector_add(vector), slot->tts_values, slot->tts_isnull);
+		memcpy(values, slot->tts_values, columns->nfirst * sizeof(Datum));
+		memcpy(nulls, slot->tts_isnull, columns->nfirst * sizeof(bool));
+		for (int i = 0; i < columns->nlater; i++)
+		{
+			int			at = columns->nfirst + i;
+
+			nulls[at] = later[i] == 0 || slot->tts_isnull[later[i] - 1];
+			values[at] = nulls[at] ? (Datum) 0 : slot->tts_values[later[i] - 1];
+		}
+		loader(vector_add(vector), values, nulls);
 	}
 	ExecDropSingleTupleTableSlot(slot);
 	table_endscan(scan);
@@ -442,11 +570,11 @@ load_rules(MemoryContext context, RowLoader condition_loader)
 
 	if (!IsolationIsSerializable())
 		snapshot = RegisterSnapshot(GetLatestSnapshot());
-	load_table(NUDGE_RULES, snapshot ? snapshot : SnapshotSelf, &rows,
+	load_table(&rules_columns, snapshot ? snapshot : SnapshotSelf, &rows,
 			   LOADER(load_rule));
-	load_table(NUDGE_CONDITIONS, snapshot ? snapshot : SnapshotSelf,
+	load_table(&conditions_columns, snapshot ? snapshot : SnapshotSelf,
 			   &conditions, condition_loader);
-	load_table(NUDGE_FREQUENCY_CAPS, snapshot ? snapshot : SnapshotSelf, &caps,
+	load_table(&frequency_caps_columns, snapshot ? snapshot : SnapshotSelf, &caps,
 			   LOADER(load_cap));
 	if (snapshot)
 		UnregisterSnapshot(snapshot);

@@ -48,6 +48,8 @@ struct Scheduler
 
 FiredRules *fired_rules = NULL;
 
+const char *const pending_later_columns[NLATER_PENDING] = PENDING_LATER_COLUMNS;
+
 Scheduler *
 scheduler_open(void)
 {
@@ -69,6 +71,18 @@ open_once(Scheduler *scheduler, Appender **appender, NudgeRelation table,
 		MemoryContextSwitchTo(old);
 	}
 	return *appender;
+}
+
+static Appender *
+open_pending(Scheduler *scheduler)
+{
+	bool		is_open = scheduler->pending != NULL;
+	Appender   *appender = open_once(scheduler, &scheduler->pending,
+									 NUDGE_PENDING, NFIRST_PENDING);
+
+	if (!is_open)
+		appender_later_columns(appender, pending_later_columns, NLATER_PENDING);
+	return appender;
 }
 
 /*
@@ -174,10 +188,10 @@ append_pending(Scheduler *scheduler, Evaluator *evaluator, const Rule *rule,
 	values[Anum_pending_context - 1] = action->context_datum;
 	nulls[Anum_pending_context - 1] = action->context_datum == (Datum) 0;
 	nulls[Anum_pending_last_error - 1] = true;
+	for (int i = NFIRST_PENDING; i < Natts_pending; i++)
+		nulls[i] = true;
 
-	appender_insert(open_once(scheduler, &scheduler->pending, NUDGE_PENDING,
-							  Natts_pending),
-					values, nulls);
+	appender_insert(open_pending(scheduler), values, nulls);
 }
 
 static void

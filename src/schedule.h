@@ -31,8 +31,19 @@ enum
 	Anum_pending_action_data,
 	Anum_pending_context,
 	Anum_pending_last_error,
-	Natts_pending = Anum_pending_last_error
+
+	/* Since 0.3.0: found by name (PENDING_LATER_COLUMNS), then in this order */
+	Anum_pending_reentry_key,
+	Anum_pending_occurrence,
+	Anum_pending_channels,
+	Anum_pending_fallback_of,
+	Natts_pending = Anum_pending_fallback_of
 };
+
+#define NFIRST_PENDING Anum_pending_last_error
+#define NLATER_PENDING (Natts_pending - NFIRST_PENDING)
+#define PENDING_LATER_COLUMNS {"reentry_key", "occurrence", "channels", "fallback_of"}
+extern const char *const pending_later_columns[NLATER_PENDING];
 
 /* Columns of nudge.events */
 enum

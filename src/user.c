@@ -30,6 +30,7 @@ static const struct
 	{"locale", Anum_users_locale, TEXTOID},
 	{"created_at", Anum_users_created_at, TIMESTAMPTZOID},
 	{"updated_at", Anum_users_updated_at, TIMESTAMPTZOID},
+	{"lifecycle_stage", Anum_users_lifecycle_stage, TEXTOID},
 };
 
 char *

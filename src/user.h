@@ -26,8 +26,13 @@ enum
 	Anum_users_preferences,
 	Anum_users_created_at,
 	Anum_users_updated_at,
-	Natts_users = Anum_users_updated_at
+
+	/* Since 0.3.0: found by name, then in this order */
+	Anum_users_lifecycle_stage,
+	Natts_users = Anum_users_lifecycle_stage
 };
+
+#define NFIRST_USERS Anum_users_updated_at
 
 typedef struct UserRow
 {

@@ -1,4 +1,4 @@
-# A database upgraded from 0.1.0 is like one in which 0.2.0 was installed at once,
+# A database upgraded from 0.1.0 is like one in which the newest version was installed at once,
 # and keeps its rows, its jobs' work and what had been granted.  Counting goes on over
 # actions from before, waits for prepared transactions, and misses none of what
 # several sessions insert meanwhile.
@@ -53,9 +53,9 @@ unlike($old, qr/recommend/, 'version 0.1.0 is the old one');
 $node->safe_psql('empty', 'ALTER EXTENSION pg_nudge UPDATE');
 my $fresh = $node->safe_psql('fresh', $catalog);
 my $upgraded = $node->safe_psql('empty', $catalog);
-like($fresh, qr/recommend/, 'version 0.2.0 is the new one');
+like($fresh, qr/channel_strategy/, 'version 0.3.0 is the new one');
 is($upgraded, $fresh, 'upgraded is like fresh');
-is($node->safe_psql('empty', "SELECT extversion FROM pg_extension WHERE extname = 'pg_nudge'"), '0.2.0', 'by its version, too');
+is($node->safe_psql('empty', "SELECT extversion FROM pg_extension WHERE extname = 'pg_nudge'"), '0.3.0', 'by its version, too');
 
 # A database at work
 $node->safe_psql('postgres', "CREATE DATABASE shop");
@@ -72,7 +72,7 @@ INSERT INTO nudge.conditions (rule_id, position, condition_type, parameters) SEL
 INSERT INTO nudge.actions (user_id, action_type, action_data) VALUES ('u', 'purchase', '{"items": [{"product_id": "a"}, {"product_id": "b"}]}');
 INSERT INTO nudge.actions (user_id, action_type) VALUES ('u', 'login');
 SQL
-# The library is that of 0.2.0 from "make install" on
+# The library is that of 0.3.0 from "make install" on
 is($node->safe_psql('shop', "SELECT executed, failed FROM nudge.execute_pending()"), '1|0', 'between make install and the upgrade messages go out');
 $node->safe_psql('shop', "INSERT INTO nudge.actions (user_id, action_type) VALUES ('u', 'login')");
 my $rows = q{SELECT (SELECT count(*) FROM nudge.actions), (SELECT count(*) FROM nudge.pending), (SELECT count(*) FROM nudge.messages), (SELECT count(*) FROM nudge.rules)};
