@@ -4,6 +4,11 @@ SET client_min_messages = warning;
 SET timezone = 'Australia/Sydney';
 SET nudge.retention_days = 90;
 \set SHOW_CONTEXT never
+-- making a partition gives up soon where somebody holds a lock, be it an autovacuum
+ALTER TABLE nudge.actions_default SET (autovacuum_enabled = false);
+ALTER TABLE nudge.events_default SET (autovacuum_enabled = false);
+ALTER TABLE nudge.messages_default SET (autovacuum_enabled = false);
+ALTER TABLE nudge.message_results_default SET (autovacuum_enabled = false);
 CREATE VIEW pg_temp.places AS
     SELECT 'actions' AS parent, tableoid::regclass AS place, user_id FROM nudge.actions WHERE user_id LIKE 'mt%'
     UNION ALL SELECT 'events', tableoid::regclass, user_id FROM nudge.events WHERE user_id LIKE 'mt%'
