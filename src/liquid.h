@@ -69,8 +69,8 @@ typedef struct LiquidResult
 	LiquidStatus status;
 	int			sqlstate;		/* of an error, else 0 */
 	char	   *message;		/* in the caller's memory context, or NULL */
+	char	   *reason;			/* the message without values of the context */
 	int			line;			/* of the template, from 1; 0: unknown */
-	bool		computed;		/* an abort's reason comes of the context's values */
 } LiquidResult;
 
 /* liquid_parse.c: raises 42601 with line and column on a syntax error */

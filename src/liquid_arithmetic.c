@@ -331,8 +331,9 @@ int_arithmetic(char op, int64 a, int64 b, int64 *result)
 	}
 }
 
+/* Of operands that are infinite or zero: what is exact in doubles too */
 static double
-infinite_arithmetic(char op, double a, double b)
+double_arithmetic(char op, double a, double b)
 {
 	switch (op)
 	{
@@ -345,7 +346,7 @@ infinite_arithmetic(char op, double a, double b)
 		case '%':
 			return fmod(a, b);
 		default:
-			return b == 0.0 ? a / fabs(b) : a / b;
+			return a / b;
 	}
 }
 
@@ -377,10 +378,11 @@ liquid_arithmetic(LiquidState *st, char op, LiquidValue a, LiquidValue b)
 		int_arithmetic(op, a.u.i, b.u.i, &i))
 		return liquid_int(i);
 	if ((a.kind == LIQUID_FLOAT && !isfinite(a.u.f)) ||
-		(b.kind == LIQUID_FLOAT && !isfinite(b.u.f)) ||
-		(op == '/' && is_zero(b)))
-		return liquid_float(infinite_arithmetic(op, as_double(a),
-												as_double(b)));
+		(b.kind == LIQUID_FLOAT && !isfinite(b.u.f)))
+		return liquid_float(double_arithmetic(op, as_double(a), as_double(b)));
+	/* Decimals here have no sign of zero, but Liquid's do */
+	if (!whole && op != '%' && (is_zero(a) || is_zero(b)))
+		return liquid_float(double_arithmetic(op, as_double(a), as_double(b)));
 	if (!whole && a.kind != LIQUID_BIGINT && b.kind != LIQUID_BIGINT &&
 		decimal_arithmetic(op, decimal_from(a), decimal_from(b), &f))
 		return liquid_float(f);
@@ -459,7 +461,7 @@ liquid_round(LiquidState *st, LiquidValue v, int64 digits)
 		d.scale = digits < -400 ? 0 : digits;
 	}
 	return digits <= 0 ? integer_from_double(st, decimal_to_double(d)) :
-		liquid_float(decimal_to_double(d));
+		liquid_float(copysign(decimal_to_double(d), v.u.f));
 }
 
 /* The next lower integer, or the next higher one */

@@ -249,9 +249,12 @@ fail_comparison(LiquidState *st, LiquidValue left, LiquidValue right)
 	liquid_to_string(st, right) : liquid_nil();
 
 	if (shown.kind == LIQUID_STRING)
-		liquid_fail(st, ERRCODE_DATATYPE_MISMATCH,
-					"comparison of %s with %.*s failed",
-					liquid_type_name(left), shown.len, shown.u.s);
+		liquid_fail_with_value(st, ERRCODE_DATATYPE_MISMATCH,
+							   psprintf("comparison of %s with %s failed",
+										liquid_type_name(left),
+										liquid_type_name(right)),
+							   "comparison of %s with %.*s failed",
+							   liquid_type_name(left), shown.len, shown.u.s);
 	else
 		liquid_fail(st, ERRCODE_DATATYPE_MISMATCH,
 					"comparison of %s with %s failed",

@@ -59,8 +59,10 @@ filter_in_time_zone(LiquidState *st, LiquidValue in, const LiquidArgs *args)
 		time->zone = NULL;
 	if (time->zone == NULL)
 	{
-		liquid_fail(st, ERRCODE_INVALID_PARAMETER_VALUE,
-					"time zone \"%.*s\" not recognized", name.len, name.u.s);
+		liquid_fail_with_value(st, ERRCODE_INVALID_PARAMETER_VALUE,
+							   "time zone not recognized",
+							   "time zone \"%.*s\" not recognized",
+							   name.len, name.u.s);
 		return liquid_nil();
 	}
 	time->has_offset = false;

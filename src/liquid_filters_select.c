@@ -100,8 +100,10 @@ static void
 fail_property(LiquidState *st, LiquidValue name)
 {
 	name = liquid_to_string(st, name);
-	liquid_fail(st, ERRCODE_INVALID_PARAMETER_VALUE,
-				"cannot select the property '%.*s'", name.len, name.u.s);
+	liquid_fail_with_value(st, ERRCODE_INVALID_PARAMETER_VALUE,
+						   "cannot select the property",
+						   "cannot select the property '%.*s'",
+						   name.len, name.u.s);
 }
 
 /*

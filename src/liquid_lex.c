@@ -138,6 +138,25 @@ liquid_lex_next(LiquidLexer *lex)
 	lex->token.len = lex->next - lex->token.s;
 }
 
+/*
+ * Takes the current token for a name if it begins with a letter or a digit: the
+ * letters, digits and dashes from there on.
+ */
+void
+liquid_lex_word(LiquidLexer *lex)
+{
+	const char *s = lex->token.s;
+
+	if (lex->token.kind == LIQUID_TOKEN_END ||
+		!(is_letter(*s) || is_digit(*s)))
+		return;
+	lex->token.kind = LIQUID_TOKEN_ID;
+	while (s < lex->end && (is_letter(*s) || is_digit(*s) || *s == '-'))
+		s++;
+	lex->next = s;
+	lex->token.len = s - lex->token.s;
+}
+
 /* Starts a lexer and moves to the first token. */
 void
 liquid_lex_start(LiquidLexer *lex, LiquidSpan markup)

@@ -86,6 +86,7 @@ typedef bool (*LiquidTagParser) (LiquidParser *p, LiquidSpan markup,
 /* liquid_lex.c */
 extern void liquid_lex_start(LiquidLexer *lex, LiquidSpan markup);
 extern void liquid_lex_next(LiquidLexer *lex);
+extern void liquid_lex_word(LiquidLexer *lex);
 extern LiquidToken liquid_lex_peek(const LiquidLexer *lex);
 extern bool liquid_lex_is(const LiquidLexer *lex, char c);
 extern bool liquid_lex_take(LiquidLexer *lex, char c);
@@ -115,6 +116,8 @@ extern bool liquid_fail_token(LiquidParser *p, const LiquidLexer *lex,
 extern bool liquid_expect_end(LiquidParser *p, const LiquidLexer *lex);
 extern bool liquid_parse_name(LiquidParser *p, LiquidLexer *lex,
 							  LiquidKey *key);
+extern bool liquid_parse_new_name(LiquidParser *p, LiquidLexer *lex,
+								  LiquidKey *key);
 extern LiquidExpr *liquid_parse_expr(LiquidParser *p, LiquidLexer *lex);
 extern LiquidExpr *liquid_parse_operand(LiquidParser *p, LiquidLexer *lex);
 extern bool liquid_parse_output(LiquidParser *p, LiquidSpan markup,

@@ -67,6 +67,17 @@ liquid_parse_name(LiquidParser *p, LiquidLexer *lex, LiquidKey *key)
 	return true;
 }
 
+/*
+ * The name that assign and capture give: other than where names are read, it
+ * may begin with a digit, and has no question mark.
+ */
+bool
+liquid_parse_new_name(LiquidParser *p, LiquidLexer *lex, LiquidKey *key)
+{
+	liquid_lex_word(lex);
+	return liquid_parse_name(p, lex, key);
+}
+
 static LiquidExpr *
 literal(LiquidValue value)
 {

@@ -82,7 +82,10 @@ parse_if(LiquidParser *p, LiquidSpan markup, LiquidNode *node)
 	return true;
 }
 
-/* The values of a "when", with "or" or a comma between them */
+/*
+ * The values of a "when", with "or" or a comma between them; as in Liquid, what
+ * follows them is not looked at.
+ */
 static bool
 parse_when(LiquidParser *p, LiquidSpan markup, LiquidWhen *when)
 {
@@ -99,7 +102,7 @@ parse_when(LiquidParser *p, LiquidSpan markup, LiquidWhen *when)
 		LIQUID_GROW(when->values, when->nvalues, max);
 		when->values[when->nvalues++] = value;
 	} while (liquid_lex_take_word(&lex, "or") || liquid_lex_take(&lex, ','));
-	return liquid_expect_end(p, &lex);
+	return true;
 }
 
 /* {% case %}; what stands before the first "when" prints nothing */
@@ -204,9 +207,7 @@ loop_attribute(LiquidFor *tag, bool is_table, const LiquidToken *name,
 		return &tag->offset;
 	if (is_table && liquid_word_is(name->s, name->len, "cols"))
 		return &tag->cols;
-	if (is_table && liquid_word_is(name->s, name->len, "range"))
-		return ignored;
-	return NULL;
+	return is_table ? ignored : NULL;	/* tables may have any, as in Liquid */
 }
 
 /* "reversed", "limit: n", "offset: n" in any order, commas between or not */
@@ -386,7 +387,7 @@ parse_assign(LiquidParser *p, LiquidSpan markup, LiquidNode *node)
 	node->blank = true;
 	node->u.tag = tag;
 	liquid_lex_start(&lex, markup);
-	if (!liquid_parse_name(p, &lex, &tag->variable))
+	if (!liquid_parse_new_name(p, &lex, &tag->variable))
 		return false;
 	if (lex.token.kind == LIQUID_TOKEN_END || *lex.token.s != '=')
 		return liquid_fail_token(p, &lex, "\"=\"");
@@ -411,7 +412,7 @@ parse_capture(LiquidParser *p, LiquidSpan markup, LiquidNode *node)
 		tag->variable = liquid_key(lex.token.s + 1, lex.token.len - 2);
 		liquid_lex_next(&lex);
 	}
-	else if (!liquid_parse_name(p, &lex, &tag->variable))
+	else if (!liquid_parse_new_name(p, &lex, &tag->variable))
 		return false;
 	return liquid_expect_end(p, &lex) &&
 		parse_whole_body(p, name, &tag->body);

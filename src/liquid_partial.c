@@ -37,8 +37,21 @@ parse_partial(LiquidState *st, const char *name, const char *source, int len)
 	return template;
 }
 
+static void
+fail_missing(LiquidState *st, const char *name, bool is_literal)
+{
+	if (is_literal)
+		liquid_fail(st, ERRCODE_UNDEFINED_OBJECT, "No such template '%s'",
+					name);
+	else
+		liquid_fail_with_value(st, ERRCODE_UNDEFINED_OBJECT,
+							   "No such template",
+							   "No such template '%s'", name);
+}
+
+/* Whose name is of the template itself, or of the context's values */
 static const LiquidTemplate *
-load_partial(LiquidState *st, LiquidValue name)
+load_partial(LiquidState *st, LiquidValue name, bool is_literal)
 {
 	LiquidKey	key = liquid_key(name.u.s, name.len);
 	const LiquidTemplate *template;
@@ -55,8 +68,7 @@ load_partial(LiquidState *st, LiquidValue name)
 	if (st->options->loader == NULL ||
 		!st->options->loader(st->options->loader_arg, text, &source, &len))
 	{
-		liquid_fail(st, ERRCODE_UNDEFINED_OBJECT, "No such template '%s'",
-					text);
+		fail_missing(st, text, is_literal);
 		return NULL;
 	}
 	template = parse_partial(st, text, source, len);
@@ -134,7 +146,7 @@ void
 liquid_render_partial(LiquidState *st, const LiquidPartial *tag)
 {
 	LiquidValue name = tag->template_name->u.literal;
-	const LiquidTemplate *template = load_partial(st, name);
+	const LiquidTemplate *template = load_partial(st, name, true);
 	LiquidKey	variable;
 	LiquidValue v = liquid_nil();
 	LiquidValue forloop;
@@ -202,7 +214,8 @@ liquid_include_partial(LiquidState *st, const LiquidPartial *tag)
 					"Illegal template name");
 	if (st->failed)
 		return;
-	template = load_partial(st, name);
+	template = load_partial(st, name,
+							tag->template_name->kind == LIQUID_LITERAL);
 	if (template == NULL)
 		return;
 	key = liquid_key(name.u.s, name.len);

@@ -190,7 +190,7 @@ liquid_render(const LiquidTemplate *template, const Jsonb *context,
 		result->status = st.status;
 		result->sqlstate = st.sqlstate;
 		result->message = pstrdup(st.message);
-		result->computed = st.computed;
+		result->reason = pstrdup(st.reason);
 		result->line = st.line;
 	}
 	MemoryContextDelete(st.cxt);

@@ -10,30 +10,57 @@
 
 #include "utils/timestamp.h"
 
-/* Notes an error, if none is pending. */
+/* Fills buf as fmt says; "args" as of va_start */
+#define FORMAT_MESSAGE(buf, fmt) \
+	for (int needed = -1; needed != 0;) \
+	{ \
+		va_list		args; \
+\
+		va_start(args, fmt); \
+		needed = appendStringInfoVA(buf, fmt, args); \
+		va_end(args); \
+		if (needed > 0) \
+			enlargeStringInfo(buf, needed); \
+	}
+
+static void
+note_error(LiquidState *st, int sqlstate, char *message, const char *reason)
+{
+	st->failed = true;
+	st->status = LIQUID_ERROR;
+	st->sqlstate = sqlstate;
+	st->message = message;
+	st->reason = reason;
+}
+
+/*
+ * Notes an error, if none is pending.  The message must hold no value of the
+ * context: it is shown to people who may not see those.
+ */
 void
 liquid_fail(LiquidState *st, int sqlstate, const char *fmt,...)
 {
 	StringInfoData buf;
-	int			needed;
 
 	if (st->failed)
 		return;
-	st->failed = true;
-	st->status = LIQUID_ERROR;
-	st->sqlstate = sqlstate;
 	initStringInfo(&buf);
-	do
-	{
-		va_list		args;
+	FORMAT_MESSAGE(&buf, fmt);
+	note_error(st, sqlstate, buf.data, buf.data);
+}
 
-		va_start(args, fmt);
-		needed = appendStringInfoVA(&buf, fmt, args);
-		va_end(args);
-		if (needed > 0)
-			enlargeStringInfo(&buf, needed);
-	} while (needed > 0);
-	st->message = buf.data;
+/* The same of a message with a value, and "reason", which says it without. */
+void
+liquid_fail_with_value(LiquidState *st, int sqlstate, const char *reason,
+					   const char *fmt,...)
+{
+	StringInfoData buf;
+
+	if (st->failed)
+		return;
+	initStringInfo(&buf);
+	FORMAT_MESSAGE(&buf, fmt);
+	note_error(st, sqlstate, buf.data, reason);
 }
 
 /* Notes that a limit is passed; the rendering ends in lax mode too. */

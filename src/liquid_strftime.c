@@ -416,8 +416,9 @@ format_parts(LiquidState *st, StringInfo buf, const Parts *parts,
 		next = read_conversion(s + 1, end, &c);
 		if (next == NULL || c.width > MAX_WIDTH)
 		{
-			liquid_fail(st, ERRCODE_INVALID_PARAMETER_VALUE,
-						"invalid format: %.*s", len, format);
+			liquid_fail_with_value(st, ERRCODE_INVALID_PARAMETER_VALUE,
+								   "invalid format",
+								   "invalid format: %.*s", len, format);
 			return;
 		}
 		if ((c.colons > 0 && (c.letter != 'z' || c.colons > 3)) ||

@@ -164,9 +164,12 @@ liquid_render_abort(LiquidState *st, const LiquidOutput *tag)
 	reason = liquid_to_string(st, reason);
 	if (st->failed)
 		return;
-	liquid_fail(st, 0, "%.*s", reason.len, reason.u.s);
-	st->computed = tag->expr != NULL &&
-		(tag->expr->kind != LIQUID_LITERAL || tag->nfilters > 0);
+	if (tag->expr != NULL && tag->expr->kind == LIQUID_LITERAL &&
+		tag->nfilters == 0)
+		liquid_fail(st, 0, "%.*s", reason.len, reason.u.s);
+	else
+		liquid_fail_with_value(st, 0, "aborted", "%.*s", reason.len,
+							   reason.u.s);
 	st->status = LIQUID_ABORT;
 	st->fatal = true;
 }

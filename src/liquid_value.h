@@ -158,7 +158,7 @@ typedef struct LiquidState
 	LiquidStatus status;
 	int			sqlstate;
 	char	   *message;
-	bool		computed;		/* of an abort: message holds values */
+	const char *reason;			/* it without values of the context */
 	int			line;
 
 	/* Limits */
@@ -358,6 +358,9 @@ extern LiquidValue liquid_absolute(LiquidState *st, LiquidValue v);
 /* liquid_state.c */
 extern void liquid_fail(LiquidState *st, int sqlstate,
 						const char *fmt,...) pg_attribute_printf(3, 4);
+extern void liquid_fail_with_value(LiquidState *st, int sqlstate,
+								   const char *reason, const char *fmt,...)
+			pg_attribute_printf(4, 5);
 extern void liquid_fail_limit(LiquidState *st, const char *setting,
 							  const char *what);
 extern void liquid_look_at_clock(LiquidState *st);

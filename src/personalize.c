@@ -290,7 +290,9 @@ check_recipient(Datum recipient, MemoryContext context, RenderedMessage *message
 }
 
 /*
- * Renders one field into out; false where the message ends here.
+ * Renders one field into out; false where the message ends here.  What is kept
+ * of an error are reasons, which are shown to people who must not see addresses,
+ * and so no message that holds values.
  */
 static bool
 render_field(const MessageTemplate *template, MessageField field,
@@ -311,19 +313,12 @@ render_field(const MessageTemplate *template, MessageField field,
 			break;
 		case LIQUID_ABORT:
 
-			/*
-			 * Reasons are shown to people who must not see addresses, so one
-			 * that was computed, of whatever values, is not kept.
-			 */
-			set_outcome(message, context, MESSAGE_ABORTED,
-						result.message != NULL && !result.computed ?
-						result.message : "aborted");
+			set_outcome(message, context, MESSAGE_ABORTED, result.reason);
 			return false;
 		case LIQUID_ERROR:
 			set_failure(message, context,
 						result.sqlstate ? result.sqlstate : ERRCODE_DATA_EXCEPTION,
-						psprintf("%s: %s", name,
-								 result.message ? result.message : "error"));
+						psprintf("%s: %s", name, result.reason));
 			return false;
 	}
 

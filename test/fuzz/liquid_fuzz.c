@@ -186,6 +186,9 @@ render(const LiquidTemplate *template, uint8 options_byte, const char *text,
 		abort();
 	if (result.status == LIQUID_ERROR && result.sqlstate == 0)
 		abort();
+	if (result.status != LIQUID_OK &&
+		(result.message == NULL || result.reason == NULL))
+		abort();
 }
 
 int

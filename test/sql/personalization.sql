@@ -122,6 +122,25 @@ SELECT h, s.body_html IS NOT NULL AS sent, s.error FROM unnest(ARRAY[
     ]) h CROSS JOIN LATERAL pg_temp.send('link', jsonb_build_object('html', h)) s;
 
 --
+-- What an error leaves holds no values: whoever reads events and triggers may not see addresses
+--
+INSERT INTO nudge.templates (template_id, subject, body_text)
+SELECT 'pz_say' || n, 'x', t FROM unnest(ARRAY['{% if "a" < action.data.number %}{% endif %}', '{% if action.data.number < user.email %}{% endif %}',
+    '{{ "2020-01-01" | in_time_zone: user.email }}', '{{ action.data.numbers | map: user.email }}', '{{ "2020-01-01" | date: action.data.format }}',
+    '{% include user.email %}', '{% include "pz_nowhere" %}', '{% abort user.email %}', '{% abort "for good" %}', '{{ user.email | no_filter }}',
+    '{{ user.email | times: 2 | divided_by: user.email }}', '{{ user.email | base64_decode }}', '{{ user.email | date: "%Y", user.email }}']) WITH ORDINALITY AS x (t, n);
+SELECT t.body_text, s.error FROM generate_series(1, 13) n JOIN nudge.templates t ON t.template_id = 'pz_say' || n
+CROSS JOIN LATERAL pg_temp.rule('say' || n, '{}', t.template_id)
+CROSS JOIN LATERAL pg_temp.send('say' || n, '{"number": 4711, "numbers": [1], "format": "4711 %"}') s ORDER BY n;
+SELECT count(*) FROM nudge.events WHERE user_id LIKE 'pz\_%' AND reason ~ 'a@example|4711';
+INSERT INTO nudge.pending (user_id, rule_id, priority, fired_at, due_at, action_data)
+SELECT 'pz_a', rule_id, 'normal', '2020-03-02 12:00+00', '2020-03-02 12:00+00', '{"number": 4711}' FROM nudge.rules WHERE name = 'pz say1';
+SELECT * FROM nudge.execute_pending(as_of => '2020-03-02 12:00+00');
+SELECT last_error FROM nudge.pending WHERE user_id = 'pz_a';
+SELECT nudge.preview((SELECT rule_id FROM nudge.rules WHERE name = 'pz say1'), 'pz_a', 'x', '{"number": 4711}');
+DELETE FROM nudge.pending WHERE user_id = 'pz_a';
+
+--
 -- Wrong types are refused, whichever way a rule is written
 --
 \set VERBOSITY verbose
