@@ -57,6 +57,8 @@ evaluator_reset(Evaluator *evaluator)
 	evaluator->login_known = false;
 	evaluator->last_login_known = false;
 	evaluator->document_known = false;
+	evaluator->user_document_known = false;
+	evaluator->segment_scores = NULL;
 	evaluator->usage_known = false;
 	evaluator->error = NULL;
 }

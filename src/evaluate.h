@@ -56,6 +56,17 @@ typedef struct Evaluator
 
 	/* After SCORE_ERROR: why */
 	const char *error;
+
+	/* Segments, whose conditions do not look at the action (segment.c) */
+	bool		in_segment;		/* one of them is being scored */
+	uint8	   *segment_scores; /* by Segment.ordinal, a SegmentMemo each */
+	bool		user_document_known;
+	Jsonb	   *user_document;	/* NULL: nested too deeply */
+
+	/* Told of each condition of a segment that could not be computed; or NULL */
+	void		(*segment_error) (struct Evaluator *evaluator,
+								  const Segment *segment, int condition, void *arg);
+	void	   *segment_error_arg;
 } Evaluator;
 
 /* Told of each condition that could not be computed. */

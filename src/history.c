@@ -39,6 +39,7 @@
 #include "utils/snapmgr.h"
 
 /* Columns that are read here of the other tables */
+#define Anum_segment_members_segment 1
 #define Anum_pending_pending_id 2
 #define Anum_pending_rule_id 3
 #define Anum_pending_status 5
@@ -534,6 +535,30 @@ history_in_segment(History *history, Datum user_id, const char *segment)
 	ExecClearTuple(probe->slot);
 	pfree(DatumGetPointer(segment_datum));
 	return found;
+}
+
+void
+history_segments(History *history, Datum user_id, SegmentVisitor visit, void *arg)
+{
+	Probe	   *probe = probe_by_key(history, &history->segment_members,
+									 NUDGE_SEGMENT_MEMBERS, 2);
+	Datum		lowest = PointerGetDatum(cstring_to_text(""));
+	ScanKeyData keys[2];
+
+	key_text(&keys[0], 1, user_id);
+	ScanKeyEntryInitialize(&keys[1], 0, 2, BTGreaterEqualStrategyNumber,
+						   InvalidOid, C_COLLATION_OID, F_TEXT_GE, lowest);
+	probe_rescan(history, probe, keys, 2);
+	while (probe_next(history, probe, ForwardScanDirection))
+	{
+		bool		isnull;
+
+		CHECK_FOR_INTERRUPTS();
+		visit(TextDatumGetCString(slot_getattr(probe->slot,
+											   Anum_segment_members_segment,
+											   &isnull)), arg);
+	}
+	ExecClearTuple(probe->slot);
 }
 
 void

@@ -51,6 +51,11 @@ extern bool history_last_action(History *history, const Action *action,
 extern bool history_in_segment(History *history, Datum user_id,
 							   const char *segment);
 
+/* The segments that list the user, one at a time, in the order of their names */
+typedef void (*SegmentVisitor) (const char *segment, void *arg);
+extern void history_segments(History *history, Datum user_id,
+							 SegmentVisitor visit, void *arg);
+
 /* The user's row of nudge.cap_usage; no entries where there is none. */
 extern void history_usage(History *history, Datum user_id, Usage *usage);
 

@@ -210,6 +210,23 @@ find_segments(const TextList *segments)
 }
 
 void
+check_segment_names(FaultList *faults, const TextList *segments)
+{
+	bool	   *found;
+
+	if (segments->n == 0)
+		return;
+	found = find_segments(segments);
+	for (int i = 0; i < segments->n; i++)
+	{
+		if (!found[i])
+			fault_add(faults, ERRCODE_FOREIGN_KEY_VIOLATION, segments->path,
+					  "Insert it into nudge.segments first.",
+					  "segment \"%s\" does not exist", segments->items[i]);
+	}
+}
+
+void
 check_segments(FaultList *faults, const TextList *segments)
 {
 	bool	   *found;

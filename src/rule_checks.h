@@ -42,6 +42,9 @@ extern void check_cancel_on(FaultList *faults, const TextList *types);
 /* Locks the segments against removal until the end of the transaction. */
 extern void check_segments(FaultList *faults, const TextList *segments);
 
+/* The same for names somewhere below a path, which all faults are at */
+extern void check_segment_names(FaultList *faults, const TextList *segments);
+
 /* required, and the keys that the engine knows; path is that of the object */
 extern void check_personalization(FaultList *faults, const char *path,
 								  Jsonb *personalization);
