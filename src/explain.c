@@ -187,7 +187,7 @@ observe(Evaluator *evaluator, const Condition *condition, JsonbValue *value)
 			return observe_attribute(action_attribute(&evaluator->action,
 													  &condition->path, value),
 									 value);
-		case CONDITION_JSONPATH:
+		default:
 			return false;
 	}
 	return false;				/* keep compiler quiet */
