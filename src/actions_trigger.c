@@ -113,6 +113,8 @@ evaluate_rows(Tuplestorestate *rows, TupleTableSlot *slot)
 
 	evaluator.history = history_open();
 	evaluator.now = GetCurrentTransactionStartTimestamp();
+	evaluator.segment_error = schedule_segment_error;
+	evaluator.segment_error_arg = scheduler;
 
 	/* Other triggers of the statement may have read the rows before. */
 	tuplestore_select_read_pointer(rows, 0);

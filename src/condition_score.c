@@ -442,20 +442,29 @@ jsonpath_holds(JsonPath *jsonpath, Jsonb *document)
 }
 
 /*
- * The path predicate over {"user": …, "action": …}
+ * The path predicate over {"user": …, "action": …}; of segments, without the action
  */
 static Score
 score_jsonpath(Evaluator *evaluator, const Condition *condition)
 {
-	if (!evaluator->document_known)
+	Jsonb	   *document;
+
+	if (evaluator->in_segment && !evaluator->user_document_known)
+	{
+		evaluator->user_document = document_of(NULL, evaluator_user(evaluator));
+		evaluator->user_document_known = true;
+	}
+	else if (!evaluator->in_segment && !evaluator->document_known)
 	{
 		evaluator->document = document_of(&evaluator->action,
 										  evaluator_user(evaluator));
 		evaluator->document_known = true;
 	}
-	if (evaluator->document == NULL)
+	document = evaluator->in_segment ? evaluator->user_document :
+		evaluator->document;
+	if (document == NULL)
 		return score_error(evaluator, "the documents are nested too deeply, or too large");
-	return score_of(jsonpath_holds(condition->jsonpath, evaluator->document));
+	return score_of(jsonpath_holds(condition->jsonpath, document));
 }
 
 static Score

@@ -289,10 +289,57 @@ explain_status(Explanation *explanation, const Rule *rule)
 		decide(explanation, "not_active", psprintf("the rule is %s", status));
 }
 
+/*
+ * Conditions of a segment that the user is not in, and those that failed
+ */
+static void
+explain_segment(Explanation *explanation, Evaluator *evaluator,
+				const Segment *segment)
+{
+	StringInfoData failed;
+
+	initStringInfo(&failed);
+	push_key(&explanation->detail, segment->name);
+	pushJsonbValue(&explanation->detail, WJB_BEGIN_ARRAY, NULL);
+	for (int i = 0; i < segment->nconditions && evaluator_user(evaluator)->found; i++)
+	{
+		const Condition *condition = &segment->conditions[i];
+		Score		score = segment_condition_score(evaluator, condition);
+
+		explain_condition(explanation, evaluator, condition, i,
+						  score == SCORE_YES ? 1.0 : 0.0,
+						  score == SCORE_ERROR ? evaluator->error : NULL, &failed);
+	}
+	pushJsonbValue(&explanation->detail, WJB_END_ARRAY, NULL);
+	decide(explanation, "not_in_segment",
+		   psprintf("the user is not in segment \"%s\"%s%s", segment->name,
+					segment->broken ? ": a condition of it cannot be read" :
+					failed.len > 0 ? ": did not hold: " : "", failed.data));
+}
+
+static void
+explain_missing_segments(Explanation *explanation, Evaluator *evaluator,
+						 const Rule *rule)
+{
+	push_key(&explanation->detail, "segment_conditions");
+	pushJsonbValue(&explanation->detail, WJB_BEGIN_OBJECT, NULL);
+	for (int i = 0; i < rule->nsegments; i++)
+	{
+		const char *name = rule->segments[i];
+		const Segment *segment = rules_find_segment(evaluator->rules, name);
+
+		if (segment != NULL && segment_score(evaluator, name) != SCORE_YES)
+			explain_segment(explanation, evaluator, segment);
+	}
+	pushJsonbValue(&explanation->detail, WJB_END_OBJECT, NULL);
+}
+
 static void
 explain_segments(Explanation *explanation, Evaluator *evaluator,
 				 const Rule *rule)
 {
+	const char *missing = NULL;
+
 	push_key(&explanation->detail, "segments");
 	pushJsonbValue(&explanation->detail, WJB_BEGIN_OBJECT, NULL);
 	for (int i = 0; i < rule->nsegments; i++)
@@ -300,12 +347,17 @@ explain_segments(Explanation *explanation, Evaluator *evaluator,
 		bool		member = segment_score(evaluator, rule->segments[i]) == SCORE_YES;
 
 		push_bool(&explanation->detail, rule->segments[i], member);
-		if (!member)
-			decide(explanation, "not_in_segment",
-				   psprintf("the user is not in segment \"%s\"",
-							rule->segments[i]));
+		if (!member && missing == NULL)
+			missing = rule->segments[i];
 	}
 	pushJsonbValue(&explanation->detail, WJB_END_OBJECT, NULL);
+	if (missing != NULL)
+	{
+		explain_missing_segments(explanation, evaluator, rule);
+		/* A segment that is gone */
+		decide(explanation, "not_in_segment",
+			   psprintf("the user is not in segment \"%s\"", missing));
+	}
 
 	if (rule->status == RULE_TESTING)
 		decide(explanation, "would_trigger", "the rule is only being tested");

@@ -188,31 +188,16 @@ history_close(History *history)
 static bool
 find_user(History *history, Probe *probe, Datum user_id, UserRow *user)
 {
-	TupleDesc	desc = RelationGetDescr(probe->table);
 	ScanKeyData key;
-	HeapTuple	tuple;
-	Datum	   *values;
-	bool	   *nulls;
-	AttrNumber	attnum;
 
 	key_text(&key, 1, user_id);
 	probe_rescan(history, probe, &key, 1);
 	if (!probe_next(history, probe, ForwardScanDirection))
 		return false;
 
-	tuple = ExecCopySlotHeapTuple(probe->slot);
+	user_from_tuple(user, ExecCopySlotHeapTuple(probe->slot),
+					RelationGetDescr(probe->table));
 	ExecClearTuple(probe->slot);
-
-	/* Somebody may have added columns. */
-	values = palloc(desc->natts * sizeof(Datum));
-	nulls = palloc(desc->natts * sizeof(bool));
-	heap_deform_tuple(tuple, desc, values, nulls);
-	memcpy(user->values, values, NFIRST_USERS * sizeof(Datum));
-	memcpy(user->nulls, nulls, NFIRST_USERS * sizeof(bool));
-	attnum = nudge_column(probe->table, "lifecycle_stage");
-	user->nulls[Anum_users_lifecycle_stage - 1] = attnum == 0 || nulls[attnum - 1];
-	if (attnum > 0)
-		user->values[Anum_users_lifecycle_stage - 1] = values[attnum - 1];
 	return true;
 }
 

@@ -15,15 +15,16 @@
 #include "segment_graph.h"
 
 #include "miscadmin.h"
+#include "utils/memutils.h"
 
 /* A segment and those that it refers to, by their places */
-typedef struct Node
+typedef struct SegmentNode
 {
 	int			nreferences;
 	int		   *references;
 	int			level;
 	bool		contains;		/* the segment that is asked about */
-} Node;
+} SegmentNode;
 
 List *
 segment_references(const Segment *segment)
@@ -39,7 +40,7 @@ segment_references(const Segment *segment)
  * Names that are no segments lead nowhere.
  */
 static void
-set_references(const Rules *rules, Node *node, List *names)
+set_references(const Rules *rules, SegmentNode *node, List *names)
 {
 	ListCell   *lc;
 
@@ -55,7 +56,7 @@ set_references(const Rules *rules, Node *node, List *names)
 }
 
 static bool
-raise_level(Node *nodes, int i)
+raise_level(SegmentNode *nodes, int i)
 {
 	int			level = 1;
 
@@ -71,7 +72,7 @@ raise_level(Node *nodes, int i)
  * Levels above the highest that is allowed are not told apart.
  */
 static void
-find_levels(Node *nodes, int n)
+find_levels(SegmentNode *nodes, int n)
 {
 	bool		raised = true;
 
@@ -84,10 +85,10 @@ find_levels(Node *nodes, int n)
 	}
 }
 
-static Node *
+static SegmentNode *
 make_nodes(const Rules *rules)
 {
-	Node	   *nodes = palloc0((rules->nsegments + 1) * sizeof(Node));
+	SegmentNode	   *nodes = palloc0((rules->nsegments + 1) * sizeof(SegmentNode));
 
 	for (int i = 0; i < rules->nsegments; i++)
 		set_references(rules, &nodes[i],
@@ -102,7 +103,7 @@ segments_break_circles(Rules *rules)
 												  "pg_nudge segments",
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
-	Node	   *nodes = make_nodes(rules);
+	SegmentNode	   *nodes = make_nodes(rules);
 
 	find_levels(nodes, rules->nsegments);
 	for (int i = 0; i < rules->nsegments; i++)
@@ -120,7 +121,7 @@ segments_break_circles(Rules *rules)
  * Marks the segments that contain a segment, itself among them.
  */
 static void
-find_containing(Node *nodes, int n, int place)
+find_containing(SegmentNode *nodes, int n, int place)
 {
 	bool		found = true;
 
@@ -146,7 +147,7 @@ segments_fault(const Rules *rules, const char *name, List *references)
 	const Segment *segment = rules_find_segment(rules, name);
 	int			place = segment != NULL ? segment->ordinal : rules->nsegments;
 	int			n = Max(rules->nsegments, place + 1);
-	Node	   *nodes = make_nodes(rules);
+	SegmentNode	   *nodes = make_nodes(rules);
 
 	set_references(rules, &nodes[place], references);
 	find_containing(nodes, n, place);
