@@ -39,6 +39,12 @@ AS 'MODULE_PATHNAME', 'nudge_json_time';
 COMMENT ON FUNCTION nudge.json_time(jsonb, text) IS
     'Internal: the time that conditions take a JSON value for, in a user''s time zone; null where it is none';
 
+CREATE FUNCTION nudge.json_fits(document jsonb, path jsonpath) RETURNS boolean
+LANGUAGE C STABLE STRICT PARALLEL SAFE COST 100
+AS 'MODULE_PATHNAME', 'nudge_json_fits';
+COMMENT ON FUNCTION nudge.json_fits(jsonb, jsonpath) IS
+    'Internal: whether a path predicate is true of a document; null for one that is nested too deeply';
+
 CREATE FUNCTION nudge.user_fits(u nudge.users, condition_type text, operator text, parameters jsonb) RETURNS boolean
 LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000
 AS 'MODULE_PATHNAME', 'nudge_user_fits';
@@ -53,5 +59,6 @@ INSERT INTO nudge.access_rights (access, kind, object, privileges) VALUES
     ('analyst', 'routine', 'segment_size', 'EXECUTE');
 
 REVOKE ALL ON FUNCTION nudge.check_segment(), nudge.in_segment(text, text), nudge.segment_users(text),
-    nudge.segment_size(text), nudge.json_time(jsonb, text), nudge.user_fits(nudge.users, text, text, jsonb)
+    nudge.segment_size(text), nudge.json_time(jsonb, text), nudge.json_fits(jsonb, jsonpath),
+    nudge.user_fits(nudge.users, text, text, jsonb)
     FROM PUBLIC;

@@ -615,7 +615,7 @@ engagement_level_to_sql(Translation *translation)
 }
 
 static const char *
-counted_actions(Translation *translation, const WrittenCondition *written)
+counted_actions(Translation *translation)
 {
 	const ActionCount *count = translation->condition->count;
 	StringInfoData sql;
@@ -637,20 +637,20 @@ counted_actions(Translation *translation, const WrittenCondition *written)
 															   PointerGetDatum(count->where)));
 
 		appendStringInfo(&sql,
-						 " AND jsonb_path_match_tz(coalesce(a.action_data, '{}'), %s, '{}', true)",
+						 " AND nudge.json_fits(coalesce(a.action_data, '{}'), %s)",
 						 quote_literal_cstr(path));
 	}
 	return sql.data;
 }
 
 static void
-action_count_to_sql(Translation *translation, const WrittenCondition *written)
+action_count_to_sql(Translation *translation)
 {
 	const ActionCount *count = translation->condition->count;
-	const char *actions = counted_actions(translation, written);
+	const char *actions = counted_actions(translation);
 	StringInfo	sql = translation->sql;
 	StringInfoData number;
-	bool		none_holds = (count->least <= 0) != count->negated;
+	bool		none_holds;
 
 	if (count->least == 1 && count->most == PG_INT64_MAX)
 	{
@@ -747,7 +747,7 @@ condition_to_sql(StringInfo sql, const Condition *condition,
 				engagement_level_to_sql(&translation);
 				break;
 			case CONDITION_ACTION_COUNT:
-				action_count_to_sql(&translation, written);
+				action_count_to_sql(&translation);
 				break;
 			default:
 				lifecycle_stage_to_sql(&translation);

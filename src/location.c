@@ -3,8 +3,8 @@
  * location.c
  *	  Conditions on where a user is.
  *
- * An action tells it by context.location or action_data.location, else the user's
- * profile.location does; of these the first counts that has what the condition
+ * An action tells it by context.location or action_data.location (not to segments,
+ * which do not look at the action), else the user's profile.location does; of these the first counts that has what the condition
  * asks for: lat and lon, or country or region.
  *
  *-------------------------------------------------------------------------
@@ -113,10 +113,13 @@ location_known(Evaluator *evaluator, const Place *place, Location *location,
 	const UserRow *user;
 
 	*bad = false;
-	if (location_in(action_context(&evaluator->action), place, location, bad) || *bad)
-		return !*bad;
-	if (location_in(action_data(&evaluator->action), place, location, bad) || *bad)
-		return !*bad;
+	if (!evaluator->in_segment)
+	{
+		if (location_in(action_context(&evaluator->action), place, location, bad) || *bad)
+			return !*bad;
+		if (location_in(action_data(&evaluator->action), place, location, bad) || *bad)
+			return !*bad;
+	}
 	user = evaluator_user(evaluator);
 	return user->found &&
 		location_in(DatumGetJsonbP(user->values[Anum_users_profile - 1]), place,

@@ -13,6 +13,8 @@
 
 #include "access/htup_details.h"
 #include "access/xact.h"
+#include "condition_scorer.h"
+#include "document.h"
 #include "evaluate_functions.h"
 #include "executor/spi.h"
 #include "fmgr.h"
@@ -28,6 +30,7 @@ PG_FUNCTION_INFO_V1(nudge_in_segment);
 PG_FUNCTION_INFO_V1(nudge_segment_users);
 PG_FUNCTION_INFO_V1(nudge_segment_size);
 PG_FUNCTION_INFO_V1(nudge_json_time);
+PG_FUNCTION_INFO_V1(nudge_json_fits);
 PG_FUNCTION_INFO_V1(nudge_user_fits);
 
 /*
@@ -149,6 +152,20 @@ nudge_json_time(PG_FUNCTION_ARGS)
 		!soft_timestamptz(&value, caps_timezone(zone), &time))
 		PG_RETURN_NULL();
 	PG_RETURN_TIMESTAMPTZ(time);
+}
+
+/*
+ * json_fits(document jsonb, path jsonpath) returns boolean: whether a path
+ * predicate is true of a document; null for one that is nested too deeply.
+ */
+Datum
+nudge_json_fits(PG_FUNCTION_ARGS)
+{
+	Jsonb	   *document = PG_GETARG_JSONB_P(0);
+
+	if (jsonb_depth(document, DOCUMENT_MAX_DEPTH) > DOCUMENT_MAX_DEPTH)
+		PG_RETURN_NULL();
+	PG_RETURN_BOOL(jsonpath_holds(PG_GETARG_JSONPATH_P(1), document));
 }
 
 /*
