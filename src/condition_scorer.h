@@ -10,6 +10,7 @@
 
 #include "postgres.h"
 
+#include "common/int.h"
 #include "evaluate.h"
 
 #define INCOMPLETE_HISTORY "a partition of nudge.actions lacks its index on (user_id, action_type, recorded_at, action_id)"
@@ -35,6 +36,17 @@ score_negated(Score score)
 	return score == SCORE_ERROR ? score : score_of(score == SCORE_NO);
 }
 
+/* From when on something is within a window; 0: whenever */
+static inline TimestampTz
+window_begin(Evaluator *evaluator, int64 window)
+{
+	TimestampTz begin;
+
+	if (window == 0 || pg_sub_s64_overflow(evaluator->now, window, &begin))
+		return PG_INT64_MIN;
+	return begin;
+}
+
 /* Scalars of the same kind, numbers as numeric, strings by their bytes */
 extern bool scalars_equal(const JsonbValue *a, const JsonbValue *b);
 
@@ -56,8 +68,11 @@ typedef struct Location
 
 extern bool location_known(Evaluator *evaluator, const Place *place,
 						   Location *location, bool *bad);
+extern double location_distance_km(const Place *place, const Location *location);
 extern Score score_location(Evaluator *evaluator, const Condition *condition);
 
+/* "mon 09:30:00", for people */
+extern char *local_time_text(Evaluator *evaluator);
 extern Score score_local_time(Evaluator *evaluator, const Condition *condition);
 
 /* The old and the new value of an attribute; false where it is not in changed. */
@@ -66,7 +81,20 @@ extern bool change_known(Evaluator *evaluator, const AttributeChange *change,
 extern Score score_attribute_change(Evaluator *evaluator,
 									const Condition *condition);
 
+/* How often, or at least so often if that decides */
+extern int64 action_count_seen(Evaluator *evaluator, const ActionCount *count);
 extern Score score_action_count(Evaluator *evaluator, const Condition *condition);
+/* What is known of a rule's messages within the condition's time */
+typedef struct MessageEngagement
+{
+	bool		sent;
+	bool		opened;
+	bool		clicked;
+} MessageEngagement;
+
+/* False where a partition of nudge.events cannot be looked into. */
+extern bool engagement_known(Evaluator *evaluator, const Condition *condition,
+							 MessageEngagement *engagement);
 extern Score score_message_engagement(Evaluator *evaluator,
 									  const Condition *condition);
 

@@ -30,6 +30,7 @@ typedef struct Translation
 {
 	StringInfo	sql;
 	const Condition *condition;
+	const Rules *rules;
 	TimestampTz now;
 	SqlSense	sense;
 	const char *attribute;		/* the attribute as jsonb; null or 'null' if missing */
@@ -667,6 +668,57 @@ action_count_to_sql(Translation *translation)
 	count_to_sql(sql, actions, number.data, count->negated, none_holds);
 }
 
+/*
+ * Users with one of some events of a rule's messages, which no machine caused
+ */
+static void
+append_events(Translation *translation, int64 rule_id, const char *types)
+{
+	const char *since = time_ago(translation->now, translation->condition->window);
+
+	appendStringInfo(translation->sql,
+					 "EXISTS (SELECT FROM nudge.events e WHERE e.user_id = u.user_id AND e.rule_id = " INT64_FORMAT " AND e.event_type IN (%s) AND e.flag IS DISTINCT FROM 'machine'",
+					 rule_id, types);
+	if (translation->condition->window > 0)
+		appendStringInfo(translation->sql,
+						 " AND e.recorded_at >= %s AND e.occurred_at >= %s", since,
+						 since);
+	appendStringInfoChar(translation->sql, ')');
+}
+
+static void
+message_engagement_to_sql(Translation *translation)
+{
+	const Condition *condition = translation->condition;
+	int64		rule_id = condition->rule_id;
+	const Rule *rule;
+
+	if (rule_id == 0)
+	{
+		rule = rules_find_named(translation->rules, condition->patterns[0].data);
+		if (rule == NULL)
+		{
+			appendStringInfoString(translation->sql, "false");
+			return;
+		}
+		rule_id = rule->rule_id;
+	}
+	switch (condition->op)
+	{
+		case OPERATOR_OPENED:
+			append_events(translation, rule_id, "'opened'");
+			break;
+		case OPERATOR_CLICKED:
+			append_events(translation, rule_id, "'clicked'");
+			break;
+		default:
+			append_events(translation, rule_id, "'sent'");
+			appendStringInfoString(translation->sql, " AND NOT ");
+			append_events(translation, rule_id, "'opened', 'clicked'");
+			break;
+	}
+}
+
 static void
 lifecycle_stage_to_sql(Translation *translation)
 {
@@ -713,6 +765,7 @@ is_translated(const Condition *condition)
 		case CONDITION_PURCHASE_BEHAVIOR:
 			return !has_odd_step(&condition->path);
 		case CONDITION_ENGAGEMENT_LEVEL:
+		case CONDITION_MESSAGE_ENGAGEMENT:
 		case CONDITION_LIFECYCLE_STAGE:
 			return true;
 		case CONDITION_ACTION_COUNT:
@@ -724,9 +777,10 @@ is_translated(const Condition *condition)
 
 void
 condition_to_sql(StringInfo sql, const Condition *condition,
-				 const WrittenCondition *written, TimestampTz now, SqlSense sense)
+				 const WrittenCondition *written, const Rules *rules,
+				 TimestampTz now, SqlSense sense)
 {
-	Translation translation = {sql, condition, now, sense, NULL};
+	Translation translation = {sql, condition, rules, now, sense, NULL};
 
 	check_stack_depth();
 	appendStringInfoChar(sql, '(');
@@ -748,6 +802,9 @@ condition_to_sql(StringInfo sql, const Condition *condition,
 				break;
 			case CONDITION_ACTION_COUNT:
 				action_count_to_sql(&translation);
+				break;
+			case CONDITION_MESSAGE_ENGAGEMENT:
+				message_engagement_to_sql(&translation);
 				break;
 			default:
 				lifecycle_stage_to_sql(&translation);

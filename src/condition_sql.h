@@ -13,6 +13,7 @@
 #include "condition.h"
 #include "datatype/timestamp.h"
 #include "lib/stringinfo.h"
+#include "rules.h"
 
 /*
  * How much an expression has to say: all three values, or no more than whether it
@@ -31,7 +32,8 @@ typedef enum SqlSense
  * pg_catalog.
  */
 extern void condition_to_sql(StringInfo sql, const Condition *condition,
-							 const WrittenCondition *written, TimestampTz now,
+							 const WrittenCondition *written,
+							 const Rules *rules, TimestampTz now,
 							 SqlSense sense);
 
 #endif							/* NUDGE_CONDITION_SQL_H */

@@ -33,23 +33,54 @@ is_in_window(const LocalWindow *window, TimeADT time, int day)
 		(time < window->to && begins_on(window, day_before));
 }
 
-Score
-score_local_time(Evaluator *evaluator, const Condition *condition)
+/*
+ * The time of day and the day, from 0 for Monday, where the user is; false where
+ * the calendar ends.
+ */
+static bool
+local_now(Evaluator *evaluator, TimeADT *time, int *day)
 {
 	pg_tz	   *tz = evaluator_timezone(evaluator);
 	struct pg_tm tm;
 	fsec_t		fsec;
 	int			offset;
+
+	if (timestamp2tm(evaluator->now, &offset, &tm, &fsec, NULL, tz) != 0)
+		return false;
+	*time = ((tm.tm_hour * MINS_PER_HOUR + tm.tm_min) * SECS_PER_MINUTE +
+			 tm.tm_sec) * USECS_PER_SEC + fsec;
+	/* j2day says 0 for Sunday. */
+	*day = (j2day(date2j(tm.tm_year, tm.tm_mon, tm.tm_mday)) + 6) % 7;
+	return true;
+}
+
+char *
+local_time_text(Evaluator *evaluator)
+{
+	static const char *const days[] = {
+		"mon", "tue", "wed", "thu", "fri", "sat", "sun"
+	};
+	TimeADT		time;
+	int			day;
+	int			seconds;
+
+	if (!local_now(evaluator, &time, &day))
+		return "";
+	seconds = time / USECS_PER_SEC;
+	return psprintf("%s %02d:%02d:%02d", days[day], seconds / SECS_PER_HOUR,
+					seconds / SECS_PER_MINUTE % MINS_PER_HOUR,
+					seconds % SECS_PER_MINUTE);
+}
+
+Score
+score_local_time(Evaluator *evaluator, const Condition *condition)
+{
 	TimeADT		time;
 	int			day;
 	Score		within;
 
-	if (timestamp2tm(evaluator->now, &offset, &tm, &fsec, NULL, tz) != 0)
+	if (!local_now(evaluator, &time, &day))
 		return score_error(evaluator, "the local time is out of range");
-	time = ((tm.tm_hour * MINS_PER_HOUR + tm.tm_min) * SECS_PER_MINUTE +
-			tm.tm_sec) * USECS_PER_SEC + fsec;
-	/* j2day says 0 for Sunday. */
-	day = (j2day(date2j(tm.tm_year, tm.tm_mon, tm.tm_mday)) + 6) % 7;
 	within = score_of(is_in_window(condition->local, time, day));
 	return condition->op == OPERATOR_NOT_IN ? score_negated(within) : within;
 }

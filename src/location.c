@@ -149,12 +149,17 @@ same_region(const Location *location, Bytes region)
 		same_code(location->region, rest);
 }
 
+double
+location_distance_km(const Place *place, const Location *location)
+{
+	return distance_km(place->lat, place->lon, location->lat, location->lon);
+}
+
 static bool
 is_in_place(const Place *place, const Location *location)
 {
 	if (place->circle)
-		return distance_km(place->lat, place->lon, location->lat,
-						   location->lon) <= place->radius_km;
+		return location_distance_km(place, location) <= place->radius_km;
 	for (int i = 0; i < place->ncountries; i++)
 	{
 		if (same_code(location->country, place->countries[i]))

@@ -428,7 +428,7 @@ read_condition(Reader *reader, int i, const JsonbValue *value)
 	char	   *path = psprintf("conditions[%d]", i);
 	WrittenCondition *written = &config->written[i];
 
-	if (condition_read(written, value, true, reader->faults, path))
+	config->good[i] = condition_read(written, value, true, reader->faults, path) &&
 		condition_check(&config->conditions[i], written->type,
 						written->operator, written->parameters, written->weight,
 						reader->faults, path);
@@ -450,6 +450,7 @@ read_conditions(Reader *reader)
 	config->nconditions = n;
 	config->written = palloc0(Max(n, 1) * sizeof(WrittenCondition));
 	config->conditions = palloc0(Max(n, 1) * sizeof(Condition));
+	config->good = palloc0(Max(n, 1) * sizeof(bool));
 	for (int i = 0; i < n; i++)
 	{
 		CHECK_FOR_INTERRUPTS();

@@ -52,6 +52,7 @@ typedef struct RuleConfig
 	int			nconditions;
 	WrittenCondition *written;
 	Condition  *conditions;
+	bool	   *good;			/* whether conditions[i] is without fault */
 } RuleConfig;
 
 /*

@@ -135,6 +135,7 @@ typedef struct Rules
 	MemoryContext context;		/* owns all */
 	int			nrules;
 	Rule	   *rules;			/* by rule_id, whatever their status */
+	const Rule **by_name;		/* sorted by name */
 	int			nglobal_caps;
 	FrequencyCap *global_caps;	/* rule_id 0 */
 	RuleIndex  *index;			/* of those that the trigger evaluates */
@@ -155,6 +156,8 @@ extern const Rule *rules_find(const Rules *rules, int64 rule_id);
 
 /* NULL where there is no such segment */
 extern const Segment *rules_find_segment(const Rules *rules, const char *name);
+
+extern const Rule *rules_find_named(const Rules *rules, const char *name);
 
 /* Whether a rule's messages are left out of global caps; a UsageExempt over Rules */
 extern bool rules_exempt(int64 rule_id, void *rules);

@@ -84,7 +84,8 @@ append_condition(SegmentSql *query, StringInfo sql, const Condition *condition,
 							  condition->nmembers, written.parameters, SQL_EXACT);
 			break;
 		default:
-			condition_to_sql(sql, condition, &written, query->now, sense);
+			condition_to_sql(sql, condition, &written, query->rules,
+							 query->now, sense);
 			break;
 	}
 }

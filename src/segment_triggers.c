@@ -35,33 +35,49 @@
 PG_FUNCTION_INFO_V1(nudge_check_segment);
 PG_FUNCTION_INFO_V1(nudge_keep_segments);
 
-/*
- * The names in conditions lead to segments that are there, and not back.
- */
-static void
-check_references(FaultList *faults, const char *name, List *references)
+static bool
+refers_to(const Condition *condition, const char *name)
 {
-	TextList	list = {0, NULL, "conditions", 0};
-	const Rules *rules;
-	SegmentGraphFault fault;
 	ListCell   *lc;
 
-	LockRelationOid(nudge_relation(NUDGE_SEGMENTS), ShareUpdateExclusiveLock);
-	list.items = palloc(list_length(references) * sizeof(char *));
-	foreach(lc, references)
+	foreach(lc, condition_segments(condition, NIL))
 	{
-		/* A circle of one is told of below. */
 		if (strcmp(lfirst(lc), name) == 0)
-			fault_add(faults, ERRCODE_INVALID_PARAMETER_VALUE, "conditions",
-					  "Name other segments only.",
-					  "segment \"%s\" refers to itself", name);
-		else
-			list.items[list.n++] = lfirst(lc);
+			return true;
 	}
-	check_segment_names(faults, &list);
-	if (faults->faults != NIL)
-		return;
+	return false;
+}
 
+/*
+ * What one condition asks for is there, and known without an action.
+ */
+static void
+check_condition(FaultList *faults, const char *path, const char *name,
+				const Condition *condition)
+{
+	if (condition_needs_action(condition))
+		fault_add(faults, ERRCODE_INVALID_PARAMETER_VALUE, path,
+				  "Ask for what is known of the user, such as user_attribute or action_count; what an action must be like belongs to a rule.",
+				  "condition of type \"%s\" needs an action in hand, which a segment does not have",
+				  condition_type_name(condition->type));
+	else if (refers_to(condition, name))
+		fault_add(faults, ERRCODE_INVALID_PARAMETER_VALUE, path,
+				  "Name other segments only.",
+				  "segment \"%s\" refers to itself", name);
+	else
+		check_condition_references(faults, path, condition, NULL);
+}
+
+/*
+ * The names in conditions do not lead back.
+ */
+static void
+check_circles(FaultList *faults, const char *name, List *references)
+{
+	const Rules *rules;
+	SegmentGraphFault fault;
+
+	LockRelationOid(nudge_relation(NUDGE_SEGMENTS), ShareUpdateExclusiveLock);
 	rules = rules_acquire();
 	fault = segments_fault(rules, name, references);
 	rules_release(rules);
@@ -88,16 +104,12 @@ check_conditions(FaultList *faults, const char *name, const Jsonb *document)
 		return;
 	for (int i = 0; i < n; i++)
 	{
-		if (condition_needs_action(&conditions[i]))
-			fault_add(faults, ERRCODE_INVALID_PARAMETER_VALUE,
-					  psprintf("conditions[%d]", i),
-					  "Ask for what is known of the user, such as user_attribute or action_count; what an action must be like belongs to a rule.",
-					  "condition of type \"%s\" needs an action in hand, which a segment does not have",
-					  condition_type_name(conditions[i].type));
+		check_condition(faults, psprintf("conditions[%d]", i), name,
+						&conditions[i]);
 		references = condition_segments(&conditions[i], references);
 	}
-	if (faults->faults == NIL && references != NIL && name != NULL)
-		check_references(faults, name, references);
+	if (faults->faults == NIL && references != NIL)
+		check_circles(faults, name, references);
 }
 
 /*
@@ -111,13 +123,14 @@ nudge_check_segment(PG_FUNCTION_ARGS)
 	FaultList	faults = {NIL};
 	bool		isnull;
 	Datum		value = row_column(trigger, row, "conditions", &isnull);
+	char	   *name = row_text(trigger, row, "name");
 
 	/* NOT NULL is a constraint. */
-	if (isnull || !(row_column_changes(trigger, "conditions") ||
+	if (isnull || name == NULL || !(row_column_changes(trigger, "conditions") ||
 					row_column_changes(trigger, "name")))
 		return PointerGetDatum(row);
 
-	check_conditions(&faults, row_text(trigger, row, "name"), DatumGetJsonbP(value));
+	check_conditions(&faults, name, DatumGetJsonbP(value));
 	fault_report(&faults, "segment");
 	return PointerGetDatum(row);
 }
