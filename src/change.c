@@ -51,21 +51,37 @@ size_of_value(const JsonbValue *value)
 }
 
 /*
- * Adds a pair; values that cannot be shown, or are too large, are given as NULL.
+ * Points a value that must not be shown to words instead: different ones before
+ * and after, so that conditions see that it changed.
+ */
+static void
+hide_value(JsonbValue *value, bool is_null, const char *words)
+{
+	value->type = is_null ? jbvNull : jbvString;
+	if (is_null)
+		return;
+	value->val.string.val = (char *) words;
+	value->val.string.len = strlen(words);
+}
+
+/*
+ * Adds a pair; is_shown is false where a value cannot be shown.
  */
 static void
 add_pair(Change *change, const char *key, int key_length, JsonbValue *old_value,
-		 JsonbValue *new_value)
+		 JsonbValue *new_value, bool is_shown)
 {
 	JsonbValue	name = {jbvString};
-	JsonbValue	null = {jbvNull};
-	bool		is_shown = old_value != NULL && new_value != NULL &&
-	size_of_value(old_value) <= SOURCE_MAX_VALUE &&
-	size_of_value(new_value) <= SOURCE_MAX_VALUE;
 	Size		size = key_length;
 
-	if (is_shown)
-		size += size_of_value(old_value) + size_of_value(new_value);
+	is_shown = is_shown && size_of_value(old_value) <= SOURCE_MAX_VALUE &&
+		size_of_value(new_value) <= SOURCE_MAX_VALUE;
+	if (!is_shown)
+	{
+		hide_value(old_value, old_value->type == jbvNull, "(old value)");
+		hide_value(new_value, new_value->type == jbvNull, "(new value)");
+	}
+	size += size_of_value(old_value) + size_of_value(new_value);
 	if (change->bytes + size > MAX_CHANGE)
 	{
 		change->is_partial = true;
@@ -87,8 +103,8 @@ add_pair(Change *change, const char *key, int key_length, JsonbValue *old_value,
 	name.val.string.len = key_length;
 	pushJsonbValue(&change->state, WJB_KEY, &name);
 	pushJsonbValue(&change->state, WJB_BEGIN_OBJECT, NULL);
-	push_value(change, "old", is_shown ? old_value : &null);
-	push_value(change, "new", is_shown ? new_value : &null);
+	push_value(change, "old", old_value);
+	push_value(change, "new", new_value);
 	if (!is_shown)
 	{
 		JsonbValue	yes = {jbvBool};
@@ -141,30 +157,35 @@ change_column(Change *change, SourceColumn *column, const ChangedValue *value)
 						   value->new_value, value->new_null))
 		return;
 	is_shown = source_value_json(column, value->old_value, value->old_null,
-								 &old_value) &&
-		source_value_json(column, value->new_value, value->new_null, &new_value);
+								 &old_value);
+	is_shown &= source_value_json(column, value->new_value, value->new_null,
+								  &new_value);
 	if (is_shown && value->old_null == value->new_null &&
 		json_values_equal(&old_value, &new_value))
 		return;
-	add_pair(change, column->name, strlen(column->name),
-			 is_shown ? &old_value : NULL, is_shown ? &new_value : NULL);
+	if (!is_shown)
+	{
+		hide_value(&old_value, value->old_null, "(old value)");
+		hide_value(&new_value, value->new_null, "(new value)");
+	}
+	add_pair(change, column->name, strlen(column->name), &old_value, &new_value,
+			 is_shown);
 }
 
 void
 change_hidden(Change *change, const SourceColumn *column,
 			  const ChangedValue *value)
 {
-	JsonbValue	hidden = {jbvString};
-	JsonbValue	null = {jbvNull};
+	JsonbValue	old_value;
+	JsonbValue	new_value;
 
 	if (source_values_same(column, value->old_value, value->old_null,
 						   value->new_value, value->new_null))
 		return;
-	hidden.val.string.val = "(hidden)";
-	hidden.val.string.len = strlen("(hidden)");
-	add_pair(change, column->name, strlen(column->name),
-			 value->old_null ? &null : &hidden,
-			 value->new_null ? &null : &hidden);
+	hide_value(&old_value, value->old_null, "(old address)");
+	hide_value(&new_value, value->new_null, "(new address)");
+	add_pair(change, column->name, strlen(column->name), &old_value, &new_value,
+			 true);
 }
 
 static JsonbContainer *
@@ -188,6 +209,8 @@ compare_member(Change *change, StringInfo path, int level,
 	int			length = path->len;
 	JsonbContainer *old_object = object_of(old_value);
 	JsonbContainer *new_object = object_of(new_value);
+	JsonbValue	shown_old = *old_value;
+	JsonbValue	shown_new = *new_value;
 
 	if (json_values_equal(old_value, new_value))
 		return;
@@ -199,7 +222,7 @@ compare_member(Change *change, StringInfo path, int level,
 	appendStringInfoChar(path, '.');
 	appendBinaryStringInfo(path, key->val.string.val, key->val.string.len);
 	add_pair(change, pnstrdup(path->data, path->len), path->len,
-			 old_value, new_value);
+			 &shown_old, &shown_new, true);
 	if ((old_object != NULL || new_object != NULL) && level < MAX_LEVEL)
 		compare_objects(change, path, level + 1, old_object, new_object);
 	path->len = length;
@@ -294,7 +317,13 @@ change_document(Change *change, const SourceColumn *column,
 	new_object = root_object(value->new_value, value->new_null, &is_deep);
 	if (is_deep)
 	{
-		add_pair(change, column->name, strlen(column->name), NULL, NULL);
+		JsonbValue	old_value;
+		JsonbValue	new_value;
+
+		hide_value(&old_value, value->old_null, "(old value)");
+		hide_value(&new_value, value->new_null, "(new value)");
+		add_pair(change, column->name, strlen(column->name), &old_value,
+				 &new_value, false);
 		return;
 	}
 	initStringInfo(&path);

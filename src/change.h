@@ -37,7 +37,7 @@ extern void change_begin(Change *change);
 extern void change_column(Change *change, SourceColumn *column,
 						  const ChangedValue *value);
 
-/* The same, without telling more of the values than whether there is one */
+/* The same, without telling more of the values than whether there are any */
 extern void change_hidden(Change *change, const SourceColumn *column,
 						  const ChangedValue *value);
 
