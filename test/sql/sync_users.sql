@@ -11,16 +11,16 @@ CREATE FUNCTION pg_temp.users() RETURNS SETOF text LANGUAGE sql AS $$
                      profile, nullif(behavior, '{}'), nullif(preferences, '{}'))
     FROM nudge.users WHERE user_id ~ '^s[0-9]' ORDER BY user_id
 $$;
-CREATE TEMPORARY TABLE seen (action_id bigint, event_id bigint);
-INSERT INTO seen VALUES (coalesce((SELECT max(action_id) FROM nudge.actions), 0), coalesce((SELECT max(event_id) FROM nudge.events), 0));
-CREATE FUNCTION pg_temp.news() RETURNS SETOF text LANGUAGE plpgsql AS $$
-BEGIN
-    RETURN QUERY SELECT concat_ws(' ', a.user_id, a.action_type, a.action_data -> 'changed')
-                 FROM nudge.actions a WHERE a.action_id > (SELECT s.action_id FROM seen s) ORDER BY a.action_id;
-    RETURN QUERY SELECT concat_ws(' ', e.user_id, e.event_type, e.reason, e.metadata)
-                 FROM nudge.events e WHERE e.event_id > (SELECT s.event_id FROM seen s) ORDER BY e.event_id;
-    UPDATE seen SET action_id = coalesce((SELECT max(action_id) FROM nudge.actions), 0), event_id = coalesce((SELECT max(event_id) FROM nudge.events), 0);
-END
+CREATE TEMPORARY TABLE seen AS SELECT action_id, NULL::bigint AS event_id FROM nudge.actions UNION ALL SELECT NULL, event_id FROM nudge.events;
+CREATE FUNCTION pg_temp.news() RETURNS SETOF text LANGUAGE sql AS $$
+    WITH done AS (INSERT INTO seen
+                  SELECT a.action_id, NULL FROM nudge.actions a WHERE NOT EXISTS (SELECT FROM seen s WHERE s.action_id = a.action_id)
+                  UNION ALL
+                  SELECT NULL, e.event_id FROM nudge.events e WHERE NOT EXISTS (SELECT FROM seen s WHERE s.event_id = e.event_id)
+                  RETURNING *)
+    (SELECT concat_ws(' ', a.user_id, a.action_type, a.action_data -> 'changed') FROM nudge.actions a JOIN done USING (action_id) ORDER BY a.action_id)
+    UNION ALL
+    (SELECT concat_ws(' ', e.user_id, e.event_type, e.reason, e.metadata) FROM nudge.events e JOIN done USING (event_id) ORDER BY e.event_id)
 $$;
 
 CREATE TABLE public.members (
@@ -57,8 +57,6 @@ SELECT * FROM pg_temp.users();
 SELECT * FROM pg_temp.news();
 UPDATE public.members SET email = id || '@example.com', zone = 'Asia/Seoul', phone = NULL, city = NULL;
 SELECT * FROM pg_temp.users();
-TRUNCATE seen;
-INSERT INTO seen VALUES ((SELECT max(action_id) FROM nudge.actions), (SELECT max(event_id) FROM nudge.events));
 
 -- Ids that change: what else is known of the user stays
 UPDATE public.members SET id = 's20' WHERE id = 's2';

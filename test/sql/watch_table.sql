@@ -7,14 +7,17 @@ SET timezone = 'UTC';
 
 -- The actions since the last look
 CREATE TEMPORARY TABLE seen (action_id bigint);
-INSERT INTO seen SELECT coalesce(max(action_id), 0) FROM nudge.actions;
-CREATE FUNCTION pg_temp.actions() RETURNS SETOF text LANGUAGE plpgsql AS $$
-BEGIN
-    RETURN QUERY SELECT concat_ws(' ', a.user_id, a.action_type, a.action_data ->> 'operation', a.action_data ->> 'table',
-                                  a.action_data -> 'changed', nullif(a.source, 'pg_nudge'))
-                 FROM nudge.actions a WHERE a.action_id > (SELECT s.action_id FROM seen s) ORDER BY a.action_id;
-    UPDATE seen SET action_id = (SELECT max(a.action_id) FROM nudge.actions a);
-END
+SELECT clock_timestamp() AS start \gset
+CREATE TEMPORARY VIEW action AS SELECT * FROM nudge.actions WHERE recorded_at > :'start';
+CREATE FUNCTION pg_temp.actions() RETURNS SETOF text LANGUAGE sql AS $$
+    WITH new AS (INSERT INTO seen SELECT a.action_id FROM action a
+                 WHERE NOT EXISTS (SELECT FROM seen s WHERE s.action_id = a.action_id) RETURNING action_id)
+    SELECT concat_ws(' ', a.user_id, a.action_type, a.action_data ->> 'operation', a.action_data ->> 'table',
+                     a.action_data -> 'changed', nullif(a.source, 'pg_nudge'))
+    FROM action a JOIN new USING (action_id) ORDER BY a.action_id
+$$;
+CREATE PROCEDURE pg_temp.look_away() LANGUAGE sql AS $$
+    INSERT INTO seen SELECT a.action_id FROM action a
 $$;
 
 CREATE SCHEMA shop;
@@ -102,7 +105,7 @@ INSERT INTO shop.kinds VALUES (5000000000, true, 1, 9007199254740993, 1.5, 'NaN'
     '11111111-2222-3333-4444-555555555555', '{"a": [1, {"b": null}]}', '{"z":1, "a":2}', '{1,NULL,3}', 'ok', '(1,2)', 50, '1 day 2 hours', '\x00ff');
 SELECT user_id, (SELECT jsonb_object_agg(e.key, e.value -> 'new') FROM jsonb_each(action_data -> 'changed') e) = to_jsonb(k) AS as_to_jsonb
 FROM nudge.actions, shop.kinds k WHERE action_type = 'kinds_changed';
-UPDATE seen SET action_id = (SELECT max(action_id) FROM nudge.actions);
+CALL pg_temp.look_away();
 UPDATE shop.kinds SET j = '{"a": [1.0, {"b": null}]}', f = 0, n = 'Infinity', js = '{"z":1,  "a":2}', c = 'ab  ', i2 = NULL;
 SELECT * FROM pg_temp.actions();
 -- What cannot be shown, or is large, has changed all the same
@@ -187,7 +190,7 @@ SELECT p.user_id, p.action_type, p.action_data #>> '{changed,status,new}' FROM n
 CREATE ROLE regress_clerk;
 GRANT USAGE ON SCHEMA shop TO regress_clerk;
 GRANT SELECT, UPDATE ON shop.orders TO regress_clerk;
-UPDATE seen SET action_id = (SELECT max(action_id) FROM nudge.actions);
+CALL pg_temp.look_away();
 SET ROLE regress_clerk;
 UPDATE shop.orders SET status = 'by clerk' WHERE order_id = 10;
 RESET ROLE;
@@ -207,6 +210,15 @@ SELECT * FROM pg_temp.actions();
 UPDATE nudge.users SET email = 'other@example.org', phone = '+33 1', timezone = 'Europe/Berlin' WHERE user_id = 'wu1';
 UPDATE nudge.users SET email = NULL, push_token = 'tk' WHERE user_id LIKE 'wu_';
 SELECT * FROM pg_temp.actions();
+-- A rule without conditions is for what users do, and for tables that somebody had watched
+SELECT nudge.create_rule('{"name": "watch_table: all", "type": "behavioral"}') > 0 AS created;
+UPDATE nudge.users SET profile = profile || '{"a": 1}' WHERE user_id = 'wu1';
+UPDATE shop.orders SET status = 'all' WHERE order_id = 10;
+INSERT INTO nudge.actions (user_id, action_type) VALUES ('wu1', 'profile_updated');
+SELECT p.user_id, p.action_type, p.action_data -> 'changed' FROM nudge.pending p JOIN nudge.rules r USING (rule_id) WHERE r.name = 'watch_table: all' ORDER BY 1;
+DELETE FROM nudge.pending WHERE rule_id = (SELECT rule_id FROM nudge.rules WHERE name = 'watch_table: all');
+DELETE FROM nudge.rules WHERE name = 'watch_table: all';
+CALL pg_temp.look_away();
 -- What the engine keeps does not count, nor what stays the same
 UPDATE nudge.users SET updated_at = now(), created_at = '2020-01-01', lifecycle_stage = 'new', profile = profile || '{"missing": null}';
 UPDATE nudge.users SET profile = profile - 'missing', locale = locale;
