@@ -337,6 +337,101 @@ COMMENT ON COLUMN nudge.synced_tables.missing_columns IS
     'Columns that were dropped or renamed, and are not followed any more';
 REVOKE ALL ON TABLE nudge.synced_tables FROM PUBLIC;
 
+-- As before, and columns that nudge.watch_table and nudge.sync_users were given and
+-- that are gone
+CREATE OR REPLACE VIEW nudge.health AS
+    WITH clock AS MATERIALIZED (
+        SELECT pg_catalog.clock_timestamp() AS now_at,
+               nudge.setting('max_pending_triggers')::bigint AS max_pending
+    ),
+    depth AS MATERIALIZED (
+        SELECT p.priority, count(*) AS total,
+               count(*) FILTER (WHERE p.due_at <= c.now_at) AS due,
+               count(*) FILTER (WHERE p.status = 'failed') AS failed,
+               count(*) FILTER (WHERE p.due_at < c.now_at - CASE p.priority
+                                            WHEN 'immediate' THEN interval '10 s'
+                                            WHEN 'high' THEN interval '5 min'
+                                            WHEN 'normal' THEN interval '30 min'
+                                            ELSE interval '2 h' END) AS missed,
+               min(p.due_at) FILTER (WHERE p.due_at <= c.now_at) AS oldest_due
+        FROM nudge.pending p CROSS JOIN clock c
+        WHERE p.status <> 'dead'
+        GROUP BY p.priority
+    ),
+    pending AS (
+        SELECT coalesce(sum(d.total), 0)::bigint AS pending,
+               jsonb_object_agg(v.priority, jsonb_build_object('due', coalesce(d.due, 0),
+                                                               'waiting', coalesce(d.total - d.due, 0)))
+                   AS pending_by_priority,
+               min(d.oldest_due) AS oldest_due,
+               coalesce(sum(d.missed), 0)::bigint AS promises_missed,
+               coalesce(sum(d.failed), 0)::bigint AS failed
+        FROM unnest(enum_range(NULL::nudge.priority)) AS v (priority)
+        LEFT JOIN depth d ON d.priority = v.priority
+    ),
+    dead AS (
+        SELECT count(*) AS dead FROM nudge.pending p WHERE p.status = 'dead'
+    ),
+    queue AS (
+        SELECT count(*) FILTER (WHERE q.status = 'ready') AS outbox_ready,
+               count(*) FILTER (WHERE q.status = 'claimed') AS outbox_claimed,
+               min(q.available_at) FILTER (WHERE q.status = 'ready' AND q.available_at <= c.now_at) AS outbox_oldest_ready,
+               count(*) FILTER (WHERE q.status = 'claimed' AND q.lease_until <= c.now_at) AS leases_over,
+               count(*) FILTER (WHERE q.status = 'claimed' AND q.lease_until <= c.now_at - interval '5 min') AS abandoned
+        FROM nudge.message_queue q CROSS JOIN clock c
+    ),
+    runs AS (
+        SELECT max(coalesce(r.finished_at, r.started_at)) AS executor_last_run FROM nudge.executor_runs r
+    ),
+    tallies AS (
+        SELECT coalesce(sum(t.amount) FILTER (WHERE t.tally = 'history_rows'), 0)::bigint AS history_rows,
+               coalesce(sum(t.amount) FILTER (WHERE t.tally = 'unknown_message_events'), 0)::bigint AS unknown_message_events
+        FROM nudge.tallies t
+    ),
+    -- the month up to which every table has its partitions
+    ahead AS (
+        SELECT CASE WHEN count(n.newest) = count(*) THEN min(n.newest) END AS newest
+        FROM (SELECT t.parent, max(p.lower_bound) AS newest
+              FROM nudge.partitioned_tables t
+              LEFT JOIN nudge.partitions p ON p.parent = t.parent
+              GROUP BY t.parent) n
+    ),
+    sources AS (
+        SELECT coalesce(array_agg(s.missing ORDER BY s.missing), '{}') AS missing_columns
+        FROM (SELECT format('%s.%I', w.table_name, m) COLLATE "default" AS missing FROM nudge.watched_tables w, unnest(w.missing_columns) AS m
+              UNION
+              SELECT format('%s.%I', y.table_name, m) COLLATE "default" FROM nudge.synced_tables y, unnest(y.missing_columns) AS m) AS s
+    )
+    SELECT coalesce(nullif(concat_ws('; ',
+               CASE WHEN p.promises_missed > 0
+                    THEN format('triggers past their promised time: %s', p.promises_missed) END,
+               CASE WHEN p.oldest_due < c.now_at - interval '2 min'
+                        AND coalesce(r.executor_last_run, '-infinity') < c.now_at - interval '2 min'
+                    THEN 'the executor is not running' END,
+               CASE WHEN p.pending > c.max_pending
+                    THEN format('pending triggers: %s, more than nudge.max_pending_triggers', p.pending) END,
+               CASE WHEN d.dead > 0
+                    THEN format('dead triggers that wait for nudge.requeue: %s', d.dead) END,
+               CASE WHEN q.outbox_oldest_ready < c.now_at - interval '1 h'
+                    THEN 'messages have been ready for over an hour: no mailer keeps up' END,
+               CASE WHEN q.abandoned > 0
+                    THEN format('claimed messages that no mailer has reported or taken over: %s', q.abandoned) END,
+               CASE WHEN coalesce(a.newest, '-infinity') < c.now_at
+                    THEN 'partitions have not been made ahead: call nudge.maintain()' END,
+               CASE WHEN s.missing_columns <> '{}'
+                    THEN format('watched or followed columns that are gone: %s', array_to_string(s.missing_columns, ', ')) END), ''), 'ok') AS status,
+           p.pending, p.pending_by_priority, p.oldest_due, p.promises_missed,
+           d.dead, p.failed,
+           c.max_pending AS max_pending_triggers, p.pending > c.max_pending AS over_max_pending,
+           r.executor_last_run,
+           q.outbox_ready, q.outbox_claimed, q.outbox_oldest_ready, q.leases_over,
+           t.history_rows, t.unknown_message_events,
+           to_char(a.newest AT TIME ZONE 'UTC', 'YYYY-MM') AS partitions,
+           s.missing_columns
+    FROM clock c, pending p, dead d, queue q, runs r, tallies t, ahead a, sources s;
+COMMENT ON COLUMN nudge.health.missing_columns IS
+    'Columns that nudge.watch_table or nudge.sync_users were given, and that were dropped or renamed since';
+
 INSERT INTO nudge.access_rights (access, kind, object, privileges) VALUES
     ('app', 'routine', 'watch_table', 'EXECUTE'),
     ('app', 'routine', 'unwatch_table', 'EXECUTE'),
