@@ -30,16 +30,23 @@ struct ChangeActions
 	Datum		action_type;
 	MemoryContext context;		/* of a batch */
 	int			n;
+	int			max;
 	Size		bytes;
-	Datum		users[BATCH_ROWS];
-	Datum		data[BATCH_ROWS];
+	Datum	   *users;
+	Datum	   *data;
 };
+
+/* Most statements change few rows. */
+#define FIRST_ROWS 32
 
 ChangeActions *
 change_actions_open(const char *action_type)
 {
 	ChangeActions *actions = palloc(sizeof(ChangeActions));
 
+	actions->max = FIRST_ROWS;
+	actions->users = palloc(FIRST_ROWS * sizeof(Datum));
+	actions->data = palloc(FIRST_ROWS * sizeof(Datum));
 	actions->action_type = CStringGetTextDatum(action_type);
 	actions->context = AllocSetContextCreate(CurrentMemoryContext,
 											 "pg_nudge changes",
@@ -84,6 +91,12 @@ change_actions_add(ChangeActions *actions, const text *user_id,
 {
 	MemoryContext old = MemoryContextSwitchTo(actions->context);
 
+	if (actions->n == actions->max)
+	{
+		actions->max *= 2;
+		actions->users = repalloc(actions->users, actions->max * sizeof(Datum));
+		actions->data = repalloc(actions->data, actions->max * sizeof(Datum));
+	}
 	actions->users[actions->n] =
 		PointerGetDatum(cstring_to_text_with_len(VARDATA_ANY(user_id),
 												 VARSIZE_ANY_EXHDR(user_id)));
@@ -92,7 +105,7 @@ change_actions_add(ChangeActions *actions, const text *user_id,
 	MemoryContextSwitchTo(old);
 	actions->n++;
 	actions->bytes += VARSIZE(data);
-	if (actions->n == BATCH_ROWS || actions->bytes >= BATCH_BYTES)
+	if (actions->n >= BATCH_ROWS || actions->bytes >= BATCH_BYTES)
 		insert_batch(actions);
 }
 
@@ -102,5 +115,7 @@ change_actions_close(ChangeActions *actions)
 	if (actions->n > 0)
 		insert_batch(actions);
 	MemoryContextDelete(actions->context);
+	pfree(actions->users);
+	pfree(actions->data);
 	pfree(actions);
 }

@@ -60,10 +60,14 @@ struct SyncWriter
 	TextList	departed;
 	TextList	became;			/* as long; NULL: nobody */
 	int			n;
+	int			max;
 	Size		bytes;
-	Datum		values[BATCH_ARRAYS][BATCH_ROWS];
-	bool		nulls[BATCH_ARRAYS][BATCH_ROWS];
+	Datum	   *values[BATCH_ARRAYS];
+	bool	   *nulls[BATCH_ARRAYS];
 };
+
+/* Most statements change few rows. */
+#define FIRST_ROWS 32
 
 int
 sync_place(const char *attribute, const char **path)
@@ -152,9 +156,14 @@ sync_user_value(SyncUser *user, int document, const AttributeSteps *path,
 SyncWriter *
 sync_writer_open(const SyncMapped *mapped)
 {
-	SyncWriter *writer = palloc(sizeof(SyncWriter));
+	SyncWriter *writer = palloc0(sizeof(SyncWriter));
 
-	memset(writer, 0, offsetof(SyncWriter, values));
+	writer->max = FIRST_ROWS;
+	for (int i = 0; i < BATCH_ARRAYS; i++)
+	{
+		writer->values[i] = palloc(FIRST_ROWS * sizeof(Datum));
+		writer->nulls[i] = palloc(FIRST_ROWS * sizeof(bool));
+	}
 	writer->mapped = mapped;
 	writer->context = CurrentMemoryContext;
 	writer->batch_context = AllocSetContextCreate(CurrentMemoryContext,
@@ -247,12 +256,29 @@ copy_text(const text *value)
 													VARSIZE_ANY_EXHDR(value)));
 }
 
+static void
+make_room(SyncWriter *writer)
+{
+	if (writer->n < writer->max)
+		return;
+	writer->max *= 2;
+	for (int i = 0; i < BATCH_ARRAYS; i++)
+	{
+		writer->values[i] = repalloc(writer->values[i],
+									 writer->max * sizeof(Datum));
+		writer->nulls[i] = repalloc(writer->nulls[i],
+									writer->max * sizeof(bool));
+	}
+}
+
 void
 sync_writer_add(SyncWriter *writer, const SyncUser *user)
 {
 	MemoryContext old = MemoryContextSwitchTo(writer->batch_context);
-	int			row = writer->n++;
+	int			row;
 
+	make_room(writer);
+	row = writer->n++;
 	writer->values[0][row] = copy_text(user->user_id);
 	writer->nulls[0][row] = false;
 	for (int i = 0; i < SYNC_COLUMNS; i++)
@@ -272,7 +298,7 @@ sync_writer_add(SyncWriter *writer, const SyncUser *user)
 		writer->bytes += VARSIZE(document);
 	}
 	MemoryContextSwitchTo(old);
-	if (writer->n == BATCH_ROWS || writer->bytes >= BATCH_BYTES)
+	if (writer->n >= BATCH_ROWS || writer->bytes >= BATCH_BYTES)
 		write_batch(writer);
 }
 

@@ -55,6 +55,11 @@ SELECT pg_temp.rule('third purchase of a category', '[{"type": "action_type", "p
 SELECT pg_temp.rule('large purchase', '[{"type": "action_type", "parameters": {"types": ["purchase_recorded"]}},
     {"type": "action_attribute", "operator": "at_least", "parameters": {"path": "changed.amount.new", "value": 250}}]');
 
+-- Rules of type data_change fire when one condition holds, here with that one only
+SELECT nudge.create_rule('{"name": "dc: vip, or suspended", "type": "data_change", "conditions": [
+    {"type": "attribute_change", "operator": "changed_to", "parameters": {"attribute": "profile.tier", "to": "vip"}},
+    {"type": "attribute_change", "operator": "changed_to", "parameters": {"attribute": "profile.status", "to": "suspended"}}]}') > 0 AS created;
+
 -- What fired since the last look
 CREATE FUNCTION pg_temp.fired() RETURNS SETOF text LANGUAGE sql AS $$
     WITH gone AS (DELETE FROM nudge.pending p USING nudge.rules r
@@ -67,6 +72,9 @@ SELECT * FROM pg_temp.fired();
 UPDATE public.clients SET tier = 'gold' WHERE id IN (901, 903);
 SELECT * FROM pg_temp.fired();
 UPDATE public.clients SET tier = NULL WHERE id IN (901, 902);
+SELECT * FROM pg_temp.fired();
+
+UPDATE public.clients SET tier = 'vip' WHERE id IN (901, 902);
 SELECT * FROM pg_temp.fired();
 
 UPDATE public.clients SET spent = spent + id - 900 + 98 WHERE id IN (901, 902, 903);
