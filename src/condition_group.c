@@ -199,6 +199,7 @@ parse_array(const Jsonb *array, bool catch_errors, FaultList *faults,
 			const char *path, int *n)
 {
 	JsonbValue	value;
+	JsonbValue *elements;
 
 	*n = 0;
 	value.type = jbvBinary;
@@ -217,8 +218,8 @@ parse_array(const Jsonb *array, bool catch_errors, FaultList *faults,
 				  "%s is nested too deeply", path);
 		return NULL;
 	}
-	return parse_elements(json_elements(&value, n), *n, catch_errors, faults,
-						  path);
+	elements = json_elements(&value, n);
+	return parse_elements(elements, *n, catch_errors, faults, path);
 }
 
 Condition *
