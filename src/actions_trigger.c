@@ -30,6 +30,7 @@
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
+#include "watch.h"
 
 PG_FUNCTION_INFO_V1(nudge_evaluate_actions);
 
@@ -88,6 +89,10 @@ evaluate_action(Evaluator *evaluator, Scheduler *scheduler)
 		double		score;
 
 		CHECK_FOR_INTERRUPTS();
+		/* A rule for whatever users do is not for changes of their data. */
+		if (candidates[i]->nconditions == 0 &&
+			is_profile_update(&evaluator->action))
+			continue;
 		if (evaluate_rule(evaluator, candidates[i], NULL, &score,
 						  schedule_error, scheduler))
 			schedule_rule(scheduler, evaluator, candidates[i], score);

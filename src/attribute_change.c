@@ -6,6 +6,7 @@
  * Such an action has in action_data "changed": {"<attribute>": {"old": …, "new":
  * …}}.  For an attribute profile.address.city, that key is looked for, then
  * profile.address with city inside of the old and the new value, then profile.
+ * Places, objects with lat and lon, change by kilometres.
  *
  *-------------------------------------------------------------------------
  */
@@ -84,10 +85,14 @@ is_large_enough(const AttributeChange *change, const JsonbValue *old,
 				const JsonbValue *new)
 {
 	Numeric		difference;
+	double		km;
 	bool		overflows = false;
 
 	if (change->min_change == NULL)
 		return true;
+	if (moved_km(old, new, &km))
+		return km >= DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow,
+														NumericGetDatum(change->min_change)));
 	if (old->type != jbvNumeric || new->type != jbvNumeric)
 		return false;
 	difference = numeric_sub_opt_error(new->val.numeric, old->val.numeric,
@@ -97,6 +102,27 @@ is_large_enough(const AttributeChange *change, const JsonbValue *old,
 										 DirectFunctionCall1(numeric_abs,
 															 NumericGetDatum(difference)),
 										 NumericGetDatum(change->min_change)));
+}
+
+static bool
+is_other_kind(const JsonbValue *value)
+{
+	return value->type != jbvNumeric && value->type != jbvNull;
+}
+
+/*
+ * Can neither be subtracted nor is it known how far apart they are?
+ */
+static bool
+is_not_measured(const Condition *condition, const JsonbValue *old,
+				const JsonbValue *new)
+{
+	double		km;
+
+	if (condition->op != OPERATOR_INCREASED &&
+		condition->op != OPERATOR_DECREASED && moved_km(old, new, &km))
+		return false;
+	return is_other_kind(old) || is_other_kind(new);
 }
 
 /*
@@ -110,12 +136,6 @@ direction(const JsonbValue *old, const JsonbValue *new)
 	return DatumGetInt32(DirectFunctionCall2(numeric_cmp,
 											 NumericGetDatum(new->val.numeric),
 											 NumericGetDatum(old->val.numeric)));
-}
-
-static bool
-is_other_kind(const JsonbValue *value)
-{
-	return value->type != jbvNumeric && value->type != jbvNull;
 }
 
 Score
@@ -133,7 +153,7 @@ score_attribute_change(Evaluator *evaluator, const Condition *condition)
 		return SCORE_NO;
 	if (change->has_to && !values_same(&change->to, &new))
 		return SCORE_NO;
-	if (counts && (is_other_kind(&old) || is_other_kind(&new)))
+	if (counts && is_not_measured(condition, &old, &new))
 		return score_error(evaluator, "the changed attribute is not a number");
 	if (!is_large_enough(change, &old, &new))
 		return SCORE_NO;

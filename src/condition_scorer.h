@@ -69,6 +69,9 @@ typedef struct Location
 extern bool location_known(Evaluator *evaluator, const Place *place,
 						   Location *location, bool *bad);
 extern double location_distance_km(const Place *place, const Location *location);
+
+/* How far apart two objects with lat and lon are; false where they are none. */
+extern bool moved_km(const JsonbValue *from, const JsonbValue *to, double *km);
 extern Score score_location(Evaluator *evaluator, const Condition *condition);
 
 /* "mon 09:30:00", for people */

@@ -83,6 +83,25 @@ member_degrees(JsonbContainer *object, const char *key, double most,
 	return false;
 }
 
+bool
+moved_km(const JsonbValue *from, const JsonbValue *to, double *km)
+{
+	const JsonbValue *ends[] = {from, to};
+	double		lat[lengthof(ends)];
+	double		lon[lengthof(ends)];
+	bool		bad = false;
+
+	for (int i = 0; i < lengthof(ends); i++)
+	{
+		if (!json_is_object(ends[i]) ||
+			!member_degrees(ends[i]->val.binary.data, "lat", 90.0, &lat[i], &bad) ||
+			!member_degrees(ends[i]->val.binary.data, "lon", 180.0, &lon[i], &bad))
+			return false;
+	}
+	*km = distance_km(lat[0], lon[0], lat[1], lon[1]);
+	return true;
+}
+
 /*
  * Does "location" of a document tell what is asked?
  */

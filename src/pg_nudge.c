@@ -20,6 +20,7 @@ int			nudge_batch_interval = 60;
 int			nudge_retention_days = 90;
 int			nudge_max_pending_triggers = 10000;
 bool		nudge_evaluate = true;
+bool		nudge_watch_users_setting = true;
 
 void		_PG_init(void);
 
@@ -64,6 +65,11 @@ _PG_init(void)
 	DefineCustomBoolVariable("nudge.evaluate",
 							 "Evaluates rules as actions come in; off records actions only.",
 							 NULL, &nudge_evaluate, true,
+							 PGC_USERSET, 0,
+							 NULL, NULL, NULL);
+	DefineCustomBoolVariable("nudge.watch_users",
+							 "Makes an action profile_updated of each change of a user.",
+							 NULL, &nudge_watch_users_setting, true,
 							 PGC_USERSET, 0,
 							 NULL, NULL, NULL);
 	liquid_define_settings();

@@ -53,4 +53,7 @@ extern char *user_timezone(const UserRow *user);
 extern bool user_attribute(const UserRow *user, const AttributePath *path,
 						   JsonbValue *value);
 
+/* Whether nudge.users takes it for a time zone: the name of one, no rule (user_triggers.c) */
+extern bool is_iana_timezone(const char *name);
+
 #endif							/* NUDGE_USER_H */

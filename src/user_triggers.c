@@ -11,6 +11,7 @@
 
 #include "pgtime.h"
 #include "row_trigger.h"
+#include "user.h"
 
 PG_FUNCTION_INFO_V1(nudge_check_user);
 
@@ -57,7 +58,7 @@ is_iana_name_with_digits(const char *name)
  * misspelt name that ends in a number.  Those always have a digit, which few
  * names of the IANA database have.
  */
-static bool
+bool
 is_iana_timezone(const char *name)
 {
 	pg_tz	   *tz;

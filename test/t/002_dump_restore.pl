@@ -79,6 +79,15 @@ INSERT INTO nudge.conditions (rule_id, position, condition_type, parameters)
     SELECT rule_id, 1, 'action_type', '{"types": ["login"]}' FROM nudge.rules;
 INSERT INTO nudge.frequency_caps (rule_id, period, max_messages) SELECT rule_id, 'daily', 1 FROM nudge.rules WHERE name = 'now';
 INSERT INTO nudge.frequency_caps (period, max_messages) VALUES ('monthly', 30);
+-- an application's tables: one that is watched, one that nudge.users follows, both
+CREATE TABLE shop_orders (id int, customer text, status text, note text);
+INSERT INTO shop_orders SELECT g, 'user-' || g, 'new', 'n' FROM generate_series(1, 20) g;
+SELECT nudge.watch_table('shop_orders', 'customer', '{status}', 'order''s status');
+CREATE TABLE shop_members (id text PRIMARY KEY, given_name text);
+INSERT INTO shop_members SELECT 'user-' || g, 'Name ' || g FROM generate_series(1, 20) g;
+SELECT nudge.sync_users('shop_members', '{"user_id": "id", "profile.first_name": "given_name"}');
+SELECT nudge.watch_table('shop_members', 'id');
+UPDATE shop_members SET given_name = 'New name' WHERE id = 'user-1';
 -- rows in the DEFAULT partitions, in dated ones of the past, and in today's
 SELECT nudge.maintain();
 INSERT INTO nudge.actions (user_id, action_type, occurred_at, recorded_at)
@@ -144,6 +153,19 @@ foreach my $way (sort keys %ways)
 			 JOIN pg_class c ON c.oid = i.inhrelid AND c.relkind = 'r'"),
 		4, "$way: only the DEFAULT partitions belong to the extension");
 
+	# Application tables are watched and followed as before.
+	is( $node->safe_psql($target, <<'SQL'), "order's status|user-2|paid\nprofile_updated|user-3|Other\nshop_members_changed|user-3|Other", "$way: changes of application tables are followed");
+CREATE TEMP TABLE was AS SELECT action_id FROM nudge.actions;
+UPDATE shop_orders SET status = 'paid', note = 'x' WHERE id = 2;
+UPDATE shop_members SET given_name = 'Other' WHERE id = 'user-3';
+SELECT a.action_type, a.user_id, c.value ->> 'new' FROM nudge.actions a, jsonb_each(a.action_data -> 'changed') c
+WHERE a.action_id NOT IN (SELECT action_id FROM was) AND c.key ~ 'status|name' ORDER BY 1;
+SQL
+	is($node->safe_psql($target, "SELECT count(*), sum(cardinality(missing_columns)) FROM (SELECT missing_columns FROM nudge.watched_tables UNION ALL SELECT missing_columns FROM nudge.synced_tables) t"),
+		'3|0', "$way: what is watched and followed is known");
+	is($node->safe_psql($target, "SELECT count(*) FROM pg_depend d JOIN pg_trigger t ON d.classid = 'pg_trigger'::regclass AND d.objid = t.oid WHERE d.deptype = 'x'"),
+		'9', "$way: their triggers go with the extension");
+
 	# It goes on where it was.
 	is( $node->safe_psql($target,
 			'SELECT m ->> \'partitions_made\' || (m ->> \'postponed\') FROM nudge.maintain() AS m'),
@@ -175,6 +197,8 @@ foreach my $session ([ 'of a superuser', '' ],
 $node->safe_psql('target1', 'DROP EXTENSION pg_nudge');
 is($node->safe_psql('target1', "SELECT count(*) FROM pg_class WHERE relnamespace = 'nudge'::regnamespace"),
 	0, 'DROP EXTENSION leaves nothing in the schema');
+is($node->safe_psql('target1', "UPDATE shop_orders SET status = 'alone'; SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal"),
+	0, 'nor triggers on application tables');
 
 $node->stop;
 done_testing();
