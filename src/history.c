@@ -30,8 +30,11 @@
 #include "bytesmap.h"
 #include "catalog/pg_collation.h"
 #include "miscadmin.h"
+#include "nodes/parsenodes.h"
+#include "partitioning/partbounds.h"
 #include "partitioning/partdesc.h"
 #include "relations.h"
+#include "storage/bufmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/memutils.h"
@@ -58,6 +61,10 @@ typedef struct Probe
 	Relation	index;
 	IndexScanDesc scan;
 	TupleTableSlot *slot;
+
+	/* A partition's rows were recorded from then on, and before the other */
+	TimestampTz from;
+	TimestampTz before;
 } Probe;
 
 /* Keys of a scan of actions: user, type, two ends of times, two ends of ids */
@@ -257,8 +264,34 @@ partition_index(Relation partition, const AttrNumber *wanted, int nwanted)
 }
 
 /*
+ * When the rows of a partition were recorded, as its bounds say; whenever, in the
+ * DEFAULT partition, and where somebody made the table otherwise.
+ */
+static void
+partition_times(PartitionDesc partitions, int partition, Probe *probe)
+{
+	PartitionBoundInfo bounds = partitions->boundinfo;
+
+	probe->from = PG_INT64_MIN;
+	probe->before = PG_INT64_MAX;
+	if (bounds->strategy != PARTITION_STRATEGY_RANGE)
+		return;
+	for (int i = 0; i < bounds->ndatums; i++)
+	{
+		/* indexes[i] is the partition below the i-th bound. */
+		if (bounds->indexes[i] != partition)
+			continue;
+		if (bounds->kind[i][0] == PARTITION_RANGE_DATUM_VALUE)
+			probe->before = DatumGetTimestampTz(bounds->datums[i][0]);
+		if (i > 0 && bounds->kind[i - 1][0] == PARTITION_RANGE_DATUM_VALUE)
+			probe->from = DatumGetTimestampTz(bounds->datums[i - 1][0]);
+	}
+}
+
+/*
  * Opens the partitions of a table, each by its index on the columns wanted.  One
- * that somebody made without it cannot be looked into: *incomplete.
+ * that somebody made without it cannot be looked into: *incomplete.  Those that are
+ * empty as yet are left out.
  */
 static Probe *
 open_partitions(History *history, NudgeRelation table, const AttrNumber *wanted,
@@ -274,12 +307,19 @@ open_partitions(History *history, NudgeRelation table, const AttrNumber *wanted,
 		Relation	partition = table_open(partitions->oids[i],
 										   AccessShareLock);
 		Oid			index = partition_index(partition, wanted, nwanted);
+		bool		empty = OidIsValid(index) &&
+		RelationGetNumberOfBlocks(partition) == 0;
 
 		table_close(partition, NoLock);
-		if (OidIsValid(index))
-			probe_open(&probes[(*nprobes)++], partitions->oids[i], index, nkeys);
-		else
+		if (!OidIsValid(index))
 			*incomplete = true;
+		else if (!empty)
+		{
+			Probe	   *probe = &probes[(*nprobes)++];
+
+			probe_open(probe, partitions->oids[i], index, nkeys);
+			partition_times(partitions, i, probe);
+		}
 	}
 	table_close(parent, NoLock);
 	MemoryContextSwitchTo(old);
@@ -339,6 +379,13 @@ rescan_actions(History *history, Probe *probe, const Action *action, Datum type,
 	ScanKeyInit(&keys[5], 4, BTLessEqualStrategyNumber, F_INT8LE,
 				Int64GetDatum(range->upto_id));
 	probe_rescan(history, probe, keys, NUM_ACTION_KEYS);
+}
+
+/* Whether a partition has nothing that was recorded in the range of time */
+static inline bool
+is_outside(const Probe *probe, const ActionRange *range)
+{
+	return probe->before <= range->from || probe->from > range->to;
 }
 
 /* What was recorded before the action in hand, no earlier than since */
@@ -410,6 +457,8 @@ count_range(History *history, const Action *action, Datum type,
 	{
 		Probe	   *probe = &history->actions[i];
 
+		if (is_outside(probe, &range))
+			continue;
 		rescan_actions(history, probe, action, type, &range);
 		while (count < limit &&
 			   probe_next(history, probe, ForwardScanDirection))
@@ -472,6 +521,8 @@ last_in_range(History *history, const Action *action, Datum type,
 	{
 		Probe	   *probe = &history->actions[i];
 
+		if (is_outside(probe, &range))
+			continue;
 		rescan_actions(history, probe, action, type, &range);
 		while (!(*found && *last >= enough) &&
 			   probe_next(history, probe, BackwardScanDirection))
@@ -545,6 +596,8 @@ visit_range(History *history, const Action *action, Datum type,
 	{
 		Probe	   *probe = &history->actions[i];
 
+		if (is_outside(probe, &range))
+			continue;
 		rescan_actions(history, probe, action, type, &range);
 		while (more && probe_next(history, probe, BackwardScanDirection))
 		{
@@ -748,6 +801,8 @@ history_visit_events(History *history, Datum user_id, TimestampTz since,
 	{
 		Probe	   *probe = &history->events[i];
 
+		if (probe->before <= since)
+			continue;
 		probe_rescan(history, probe, keys, NUM_EVENT_KEYS);
 		while (more && probe_next(history, probe, ForwardScanDirection))
 		{
