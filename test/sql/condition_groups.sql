@@ -169,3 +169,22 @@ INSERT INTO nudge.actions (user_id, action_type, action_data) SELECT user_id, ac
 SELECT md5(string_agg(format('%s %s', p.action_data -> 'n', p.rule_id), ',' ORDER BY (p.action_data -> 'n')::int, p.rule_id)) = :'one_by_one' AS same
 FROM nudge.pending p;
 ROLLBACK;
+
+--
+-- Conditions on a rule's messages follow its new name; one that is gone has none.
+--
+BEGIN;
+INSERT INTO nudge.users (user_id) VALUES ('ann');
+SELECT nudge.create_rule('{"name": "letter", "type": "behavioral"}') AS letter \gset
+SELECT nudge.create_rule('{"name": "after", "type": "behavioral", "conditions": [
+    {"type": "message_engagement", "parameters": {"rule": "letter"}},
+    {"all": [{"not": {"any": [{"type": "message_engagement", "operator": "clicked", "parameters": {"rule": "letter"}}]}},
+             {"type": "action_attribute", "parameters": {"path": "rule", "value": "letter"}}], "weight": 0.5}]}') AS after \gset
+INSERT INTO nudge.events (user_id, event_type, rule_id) VALUES ('ann', 'opened', :letter);
+SELECT matched FROM nudge.evaluate('ann', 'x', '{"rule": "letter"}') WHERE rule_id = :after;
+UPDATE nudge.rules SET name = 'a letter' WHERE rule_id = :letter;
+SELECT c.condition_type, c.operator, c.parameters, c.weight FROM nudge.conditions c WHERE c.rule_id = :after ORDER BY c.position;
+SELECT matched FROM nudge.evaluate('ann', 'x', '{"rule": "letter"}') WHERE rule_id = :after;
+DELETE FROM nudge.rules WHERE rule_id = :letter;
+SELECT matched, scores FROM nudge.evaluate('ann', 'x', '{"rule": "letter"}') WHERE rule_id = :after;
+ROLLBACK;
