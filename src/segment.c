@@ -61,7 +61,8 @@ conditions_hold(Evaluator *evaluator, const Segment *segment)
 {
 	bool		holds = !segment->match_any;
 
-	if (segment->nconditions == 0 || !evaluator_user(evaluator)->found)
+	if (segment->nconditions == 0 || segment->broken ||
+		!evaluator_user(evaluator)->found)
 		return false;
 	for (int i = 0; i < segment->nconditions && holds != segment->match_any; i++)
 		holds = condition_holds(evaluator, segment, i);
