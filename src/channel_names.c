@@ -23,10 +23,21 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 
+#define MAX_NAME_BYTES 63
+
 /* So many channels are listed in a hint. */
 #define MAX_LISTED 50
 
 static const char *const first_names[] = {"email", "push", "sms"};
+
+bool
+channel_name_is_good(const char *name)
+{
+	size_t		length = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_");
+
+	return name[length] == '\0' && length >= 1 && length <= MAX_NAME_BYTES &&
+		name[0] >= 'a' && name[0] <= 'z';
+}
 
 static void
 mark(bool *found, const char *const *names, int n, const char *name)

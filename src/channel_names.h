@@ -10,6 +10,9 @@
 
 #include "postgres.h"
 
+/* As the name of a channel may look: what templates.channel allows */
+extern bool channel_name_is_good(const char *name);
+
 /*
  * Which of some names (NULL: none) are channels, in palloc'd memory.  Locks those
  * against removal until the end of the transaction.

@@ -14,6 +14,7 @@
 #include <math.h>
 
 #include "catalog/pg_type.h"
+#include "channel_names.h"
 #include "executor/spi.h"
 #include "faults.h"
 #include "owner.h"
@@ -28,16 +29,10 @@ PG_FUNCTION_INFO_V1(nudge_check_channel);
 PG_FUNCTION_INFO_V1(nudge_check_channel_urgency);
 PG_FUNCTION_INFO_V1(nudge_keep_channels);
 
-/* As templates.channel has it */
-#define MAX_NAME_BYTES 63
-
 static void
 check_name(FaultList *faults, const char *name)
 {
-	size_t		length = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_");
-
-	if (name[length] != '\0' || length == 0 || length > MAX_NAME_BYTES ||
-		name[0] < 'a' || name[0] > 'z')
+	if (!channel_name_is_good(name))
 		fault_add(faults, ERRCODE_INVALID_PARAMETER_VALUE, "name",
 				  "A channel is named with up to 63 lower-case letters, digits and underscores, a letter first.",
 				  "name \"%.100s\" is no name of a channel", name);

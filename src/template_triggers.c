@@ -14,6 +14,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "channel_names.h"
 #include "executor/spi.h"
 #include "liquid.h"
 #include "miscadmin.h"
@@ -94,6 +95,7 @@ check_template_channel(const TriggerData *trigger, HeapTuple row)
 	FaultList	faults = {NIL};
 
 	if (channel == NULL || strcmp(channel, PARTIAL_CHANNEL) == 0 ||
+		!channel_name_is_good(channel) || /* a CHECK constraint refuses it */
 		!row_column_changes(trigger, "channel"))
 		return;
 	check_channel(&faults, "channel", channel);
