@@ -30,7 +30,7 @@ typedef struct ChannelQuestion
 	const Rules *rules;
 	const Rule *rule;
 	const UserRow *user;
-	ChannelHasTemplate has_template;
+	ChannelTemplate find_template;
 	void	   *arg;
 } ChannelQuestion;
 
@@ -46,8 +46,10 @@ test_candidate(const ChannelQuestion *question, ChannelCandidate *candidate)
 	if (channel == NULL || !channel->enabled)
 		return TEST_CHANNEL;
 	candidate->refusal = "no_template";
-	if (question->has_template != NULL &&
-		!question->has_template(question->rule, candidate->name, question->arg))
+	if (question->find_template != NULL &&
+		(candidate->template = question->find_template(question->rule,
+													   candidate->name,
+													   question->arg)) == NULL)
 		return TEST_TEMPLATE;
 	candidate->refusal = "no_address";
 	if (!channel_address(channel, question->user, &candidate->address))
@@ -101,9 +103,9 @@ list_candidates(ChannelPlan *plan, const Rules *rules, char *const *names, int n
 void
 channel_plan_begin(ChannelPlan *plan, History *history, const Rules *rules,
 				   const Rule *rule, const UserRow *user, char *const *names,
-				   int n, ChannelHasTemplate has_template, void *arg)
+				   int n, ChannelTemplate find_template, void *arg)
 {
-	ChannelQuestion question = {history, rules, rule, user, has_template, arg};
+	ChannelQuestion question = {history, rules, rule, user, find_template, arg};
 	ChannelTest furthest = TEST_CHANNEL;
 
 	list_candidates(plan, rules, names, n);

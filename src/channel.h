@@ -27,6 +27,7 @@ typedef struct ChannelCandidate
 	const char *name;
 	const Channel *channel;		/* NULL: there is no such channel (any more) */
 	const char *refusal;		/* why it drops out; NULL: it is eligible */
+	const void *template;		/* as found by a ChannelTemplate */
 	Datum		address;		/* of an eligible one */
 	double		engagement;
 	double		modifier;
@@ -44,19 +45,19 @@ typedef struct ChannelPlan
 								 * that came furthest */
 } ChannelPlan;
 
-/* Whether the rule's template has a row for a channel */
-typedef bool (*ChannelHasTemplate) (const Rule *rule, const char *channel,
-									void *arg);
+/* What the rule's template has for a channel; NULL: nothing */
+typedef const void *(*ChannelTemplate) (const Rule *rule, const char *channel,
+										void *arg);
 
 /*
  * Which of some channels are eligible for messages of a rule to a user, in the
- * order given.  has_template NULL: none is needed.  The plan lives in the current
+ * order given.  find_template NULL: none is needed.  The plan lives in the current
  * memory context; names must live as long.
  */
 extern void channel_plan_begin(ChannelPlan *plan, History *history,
 							   const Rules *rules, const Rule *rule,
 							   const UserRow *user, char *const *names, int n,
-							   ChannelHasTemplate has_template, void *arg);
+							   ChannelTemplate find_template, void *arg);
 
 /* The same where there is no such user, and so nothing is eligible */
 extern void channel_plan_unknown(ChannelPlan *plan, const Rules *rules,

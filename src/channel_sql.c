@@ -223,7 +223,7 @@ plan_rule(ChannelPlan *plan, const Asked *asked, const Rule *rule)
 	templates_load(&templates, &id, id != NULL ? 1 : 0);
 	old = MemoryContextSwitchTo(context);
 	channel_plan_begin(plan, asked->history, asked->rules, rule, &asked->user,
-					   rule->channels, rule->nchannels, compose_has_template,
+					   rule->channels, rule->nchannels, compose_find_template,
 					   &templates);
 	MemoryContextSwitchTo(old);
 	channel_plans_engage(&plan, &asked->user_id, 1);

@@ -15,12 +15,12 @@
 #include "personalize.h"
 #include "templates.h"
 
-/* Whether there is a template for a channel; a ChannelHasTemplate over Templates */
-extern bool compose_has_template(const Rule *rule, const char *channel,
-								 void *templates);
+/* The MessageTemplate of a channel; a ChannelTemplate over Templates */
+extern const void *compose_find_template(const Rule *rule, const char *channel,
+										 void *templates);
 
 /*
- * Renders the message for a candidate that has a template.  On entry subject has
+ * Renders the message for a candidate found with compose_find_template.  On entry subject has
  * all but channel and recipient, which are filled in, as is message_id unless
  * is_preview.
  *
@@ -28,7 +28,6 @@ extern bool compose_has_template(const Rule *rule, const char *channel,
  * result goes to result_context; the current context is for scratch.
  */
 extern void compose(MessageSubject *subject, const ChannelCandidate *candidate,
-					const Templates *templates, const MessageTemplate **template,
 					MemoryContext result_context, RenderedMessage *message);
 
 #endif							/* NUDGE_COMPOSE_H */

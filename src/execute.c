@@ -377,6 +377,19 @@ trigger_action(const DueTrigger *due, MessageAction *action)
 }
 
 /*
+ * An address out of a document is in scratch memory.
+ */
+static Datum
+copy_recipient(Batch *batch, Datum recipient)
+{
+	MemoryContext old = MemoryContextSwitchTo(batch->context);
+	Datum		copy = PointerGetDatum(PG_DETOAST_DATUM_COPY(recipient));
+
+	MemoryContextSwitchTo(old);
+	return copy;
+}
+
+/*
  * Composes the trigger's messages, one for each channel that was chosen.  A
  * template that gives up drops its channel only; one that fails makes the whole
  * trigger fail, so that a retry sends all of it once.  Returns how many bytes
@@ -391,6 +404,8 @@ make_trigger_messages(Execution *execution, Batch *batch, BatchTrigger *trigger)
 	Size		size = 0;
 	char	   *aborted = NULL;
 
+	if (!plan_trigger(execution->history, batch, trigger))
+		return 0;
 	trigger_action(&trigger->due, &action);
 	subject.history = execution->history;
 	subject.user = &trigger->user->row;
@@ -407,9 +422,10 @@ make_trigger_messages(Execution *execution, Batch *batch, BatchTrigger *trigger)
 	{
 		BatchMessage *message = &trigger->messages[trigger->nmessages];
 
-		compose(&subject, &plan->candidates[i], &batch->templates,
-				&message->template, batch->context, &message->rendered);
-		message->recipient = subject.recipient;
+		compose(&subject, &plan->candidates[i], batch->context,
+				&message->rendered);
+		message->template = plan->candidates[i].template;
+		message->recipient = copy_recipient(batch, subject.recipient);
 		message->message_id = subject.message_id;
 		if (message->rendered.status == MESSAGE_FAILED)
 		{
@@ -466,7 +482,7 @@ execute_batch(Execution *execution, Batch *batch)
 	check_engaged(batch);
 	check_users(execution, batch);
 	load_templates(batch);
-	plan_channels(execution->history, batch);
+	plan_choices(execution->history, batch);
 	load_recommendations(batch);
 
 	for (int from = 0, to; from < batch->ntriggers; from = to)

@@ -76,6 +76,7 @@ typedef struct BatchTrigger
 	TimestampTz retry_at;		/* deferred, failed */
 	bool		dead;			/* failed for the last time */
 
+	bool		planned;
 	ChannelPlan plan;
 	const Jsonb *recommendations;	/* NULL: none */
 	int			nmessages;		/* the preferred one first */
@@ -115,11 +116,16 @@ extern void execute_due(int max_rows, TimestampTz as_of, ExecuteTotals *totals);
 
 /*
  * execute_channels.c: skips triggers whose user has engaged with the message that
- * they would follow up; plans by which channels the others go, and skips those for
- * which none will do.
+ * they would follow up; plans by which channels those go that have a choice.
  */
 extern void check_engaged(Batch *batch);
-extern void plan_channels(History *history, Batch *batch);
+extern void plan_choices(History *history, Batch *batch);
+
+/*
+ * Plans a trigger that has not been planned, in the current memory context.  False
+ * where no channel will do: it is skipped.
+ */
+extern bool plan_trigger(History *history, Batch *batch, BatchTrigger *trigger);
 
 /* Channels that are left to try if this one is not engaged with; 0: none */
 extern Datum channels_left(const BatchTrigger *trigger);

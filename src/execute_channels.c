@@ -116,18 +116,49 @@ begin_plan(History *history, Batch *batch, BatchTrigger *trigger)
 	char	  **names = trigger_channels(trigger, &n);
 
 	channel_plan_begin(&trigger->plan, history, batch->rules, trigger->rule,
-					   &trigger->user->row, names, n, compose_has_template,
+					   &trigger->user->row, names, n, compose_find_template,
 					   &batch->templates);
-	if (trigger->plan.neligible == 0)
-		trigger_skip(trigger, trigger->plan.reason);
+	trigger->planned = true;
 }
 
 /*
- * Finds out at once how the users of all open plans engage.  What follows up keeps
- * the order that was found when the first went.
+ * What follows up keeps the order that was found when the first went.
  */
 static void
-engage_plans(Batch *batch)
+end_plan(BatchTrigger *trigger)
+{
+	channel_plan_end(&trigger->plan, trigger->rule->channel_strategy,
+					 trigger->rule->urgency, !is_follow_up(trigger));
+}
+
+bool
+plan_trigger(History *history, Batch *batch, BatchTrigger *trigger)
+{
+	if (!trigger->planned)
+	{
+		begin_plan(history, batch, trigger);
+		end_plan(trigger);
+	}
+	if (trigger->plan.nchosen == 0)
+		trigger_skip(trigger, trigger->plan.reason);
+	return trigger->plan.nchosen > 0;
+}
+
+static bool
+has_choice(const BatchTrigger *trigger)
+{
+	return trigger->outcome == OUTCOME_OPEN &&
+		(trigger->rule->nchannels > 1 || is_follow_up(trigger));
+}
+
+/*
+ * Plans the triggers that have a choice of channels, finding out at once how their
+ * users engage.  These plans last as long as the batch, since they say what may
+ * follow.  The others, most often all, are planned one by one when their turn
+ * comes, and leave nothing behind in the batch's memory.
+ */
+void
+plan_choices(History *history, Batch *batch)
 {
 	ChannelPlan **plans = NULL;
 	Datum	   *user_ids = NULL;
@@ -137,37 +168,25 @@ engage_plans(Batch *batch)
 	{
 		BatchTrigger *trigger = &batch->triggers[i];
 
-		if (trigger->outcome != OUTCOME_OPEN || is_follow_up(trigger) ||
-			!channel_plan_is_open(&trigger->plan))
+		if (!has_choice(trigger))
 			continue;
 		if (plans == NULL)
 		{
 			plans = palloc(batch->ntriggers * sizeof(ChannelPlan *));
 			user_ids = palloc(batch->ntriggers * sizeof(Datum));
 		}
+		begin_plan(history, batch, trigger);
+		if (is_follow_up(trigger))
+			continue;
 		plans[n] = &trigger->plan;
 		user_ids[n++] = trigger->user->user_id;
 	}
 	if (n > 0)
 		channel_plans_engage(plans, user_ids, n);
-}
-
-void
-plan_channels(History *history, Batch *batch)
-{
 	for (int i = 0; i < batch->ntriggers; i++)
 	{
-		if (batch->triggers[i].outcome == OUTCOME_OPEN)
-			begin_plan(history, batch, &batch->triggers[i]);
-	}
-	engage_plans(batch);
-	for (int i = 0; i < batch->ntriggers; i++)
-	{
-		BatchTrigger *trigger = &batch->triggers[i];
-
-		if (trigger->outcome == OUTCOME_OPEN)
-			channel_plan_end(&trigger->plan, trigger->rule->channel_strategy,
-							 trigger->rule->urgency, !is_follow_up(trigger));
+		if (batch->triggers[i].planned)
+			end_plan(&batch->triggers[i]);
 	}
 }
 

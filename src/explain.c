@@ -362,8 +362,8 @@ load_template_keys(void)
 	return keys;
 }
 
-static bool
-has_template(const Rule *rule, const char *channel, void *arg)
+static const void *
+find_template(const Rule *rule, const char *channel, void *arg)
 {
 	ListCell   *lc;
 
@@ -374,9 +374,9 @@ has_template(const Rule *rule, const char *channel, void *arg)
 		if (rule->template_id != NULL &&
 			strcmp(key->template_id, rule->template_id) == 0 &&
 			strcmp(key->channel, channel) == 0)
-			return true;
+			return key;
 	}
-	return false;
+	return NULL;
 }
 
 /*
@@ -413,7 +413,7 @@ plan_channels(ChannelPlan *plan, Evaluator *evaluator, const Rule *rule,
 
 	channel_plan_begin(plan, evaluator->history, rules, rule,
 					   evaluator_user(evaluator), rule->channels,
-					   rule->nchannels, has_template, facts->template_keys);
+					   rule->nchannels, find_template, facts->template_keys);
 	if (channel_plan_is_open(plan))
 	{
 		if (facts->engagement == NULL)

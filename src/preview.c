@@ -128,7 +128,6 @@ compose_preview(MessageSubject *subject, const Rules *rules, Datum user_id,
 	RecommendationRequest request = {user_id, subject->action->data};
 	Personalization wanted;
 	Templates	templates;
-	const MessageTemplate *template;
 	char	   *id = rule->template_id;
 	ChannelPlan *plan = palloc(sizeof(ChannelPlan));
 	OwnerScope	scope;
@@ -144,7 +143,7 @@ compose_preview(MessageSubject *subject, const Rules *rules, Datum user_id,
 	subject->recommendations = request.items;
 
 	channel_plan_begin(plan, subject->history, rules, rule, subject->user,
-					   rule->channels, rule->nchannels, compose_has_template,
+					   rule->channels, rule->nchannels, compose_find_template,
 					   &templates);
 	channel_plans_engage(&plan, &user_id, 1);
 	channel_plan_end(plan, rule->channel_strategy, rule->urgency, true);
@@ -154,8 +153,7 @@ compose_preview(MessageSubject *subject, const Rules *rules, Datum user_id,
 		PreviewMessage *message = &(*messages)[i];
 
 		message->channel = plan->candidates[i].name;
-		compose(subject, &plan->candidates[i], &templates, &template, context,
-				&message->rendered);
+		compose(subject, &plan->candidates[i], context, &message->rendered);
 	}
 	owner_end(&scope);
 	SPI_finish();

@@ -221,6 +221,12 @@ SELECT pg_temp.fire('added', 'added', '2020-03-10 10:00') > 0, pg_temp.fire('lin
 SELECT executed FROM nudge.execute_pending(as_of => '2020-03-10 10:00');
 SELECT user_id, channel, recipient, body_text FROM nudge.outbox WHERE user_id IN ('ch_added', 'ch_lines') ORDER BY user_id;
 SELECT count(*) FROM nudge.claim('wa', channels => '{whatsapp}');
+-- the only channel of a rule, in a batch of several
+SELECT pg_temp.rule('only', '{whatsapp}') > 0, count(pg_temp.who('only' || n, jsonb_build_object('profile', jsonb_build_object('contact', jsonb_build_object('whatsapp', 'w' || n)))))
+FROM generate_series(1, 20) AS n;
+SELECT count(pg_temp.fire('only' || n, 'only', '2020-03-10 10:00')) FROM generate_series(1, 20) AS n;
+SELECT executed FROM nudge.execute_pending(as_of => '2020-03-10 10:00');
+SELECT count(*) FROM nudge.outbox WHERE user_id = 'ch_only' || substr(recipient, 2) AND channel = 'whatsapp';
 UPDATE nudge.channels SET enabled = false WHERE name = 'whatsapp';
 SELECT channel, reason FROM pg_temp.scores('added') WHERE NOT eligible;
 SELECT outcome, reason, detail -> 'channels' FROM nudge.explain('ch_added', 'x') WHERE name = 'ch added';
