@@ -9,9 +9,12 @@
 
 #include "channels.h"
 
+#include "catalog/pg_type.h"
 #include "relations.h"
 #include "user_path.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 
 /* No address is longer. */
 #define MAX_ADDRESS_BYTES 4096
@@ -167,4 +170,77 @@ channel_address(const Channel *channel, const UserRow *user, Datum *address)
 	}
 	return channel->has_path && user_attribute(user, &channel->path, &value) &&
 		address_of_value(&value, address);
+}
+
+static bool
+one_leads_to_other(const AttributePath *a, const AttributePath *b)
+{
+	if (a->root != b->root)
+		return false;
+	for (int i = 0; i < Min(a->nsteps, b->nsteps); i++)
+	{
+		if (strcmp(a->steps[i].name, b->steps[i].name) != 0)
+			return false;
+	}
+	return true;
+}
+
+bool
+channels_path_shows_address(const Rules *rules, const AttributePath *path)
+{
+	for (int i = 0; i < rules->nchannels; i++)
+	{
+		const Channel *channel = &rules->channels[i];
+
+		if (channel->has_path && one_leads_to_other(&channel->path, path))
+			return true;
+	}
+	return false;
+}
+
+/* The document that a path goes into; 0 where it names a column */
+static AttrNumber
+path_document(const AttributePath *path)
+{
+	switch (path->root)
+	{
+		case ROOT_PROFILE:
+			return Anum_users_profile;
+		case ROOT_BEHAVIOR:
+			return Anum_users_behavior;
+		case ROOT_PREFERENCES:
+			return Anum_users_preferences;
+		default:
+			return 0;
+	}
+}
+
+void
+channels_hide_addresses(const Rules *rules, UserRow *user, const char *instead)
+{
+	JsonbValue	string = {.type = jbvString};
+	Datum		replacement;
+
+	string.val.string.val = unconstify(char *, instead);
+	string.val.string.len = strlen(instead);
+	replacement = JsonbPGetDatum(JsonbValueToJsonb(&string));
+	for (int i = 0; i < rules->nchannels; i++)
+	{
+		const AttributePath *path = &rules->channels[i].path;
+		AttrNumber	attnum = rules->channels[i].has_path ? path_document(path) : 0;
+		JsonbValue	found;
+		Datum	   *steps;
+
+		if (attnum == 0 || !user_attribute(user, path, &found))
+			continue;
+		steps = palloc(path->nsteps * sizeof(Datum));
+		for (int j = 0; j < path->nsteps; j++)
+			steps[j] = CStringGetTextDatum(path->steps[j].name);
+		user->values[attnum - 1] =
+			DirectFunctionCall4(jsonb_set, user->values[attnum - 1],
+								PointerGetDatum(construct_array(steps, path->nsteps,
+																TEXTOID, -1, false,
+																TYPALIGN_INT)),
+								replacement, BoolGetDatum(false));
+	}
 }

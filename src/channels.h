@@ -73,4 +73,12 @@ extern const Channel *channels_find(const Rules *rules, const char *name);
 extern bool channel_address(const Channel *channel, const UserRow *user,
 							Datum *address);
 
+/*
+ * Addresses in documents, for those who must not see any: whether a path leads to
+ * one, or to what holds one; and a row in whose documents they are replaced.
+ */
+extern bool channels_path_shows_address(const Rules *rules, const AttributePath *path);
+extern void channels_hide_addresses(const Rules *rules, UserRow *user,
+									const char *instead);
+
 #endif							/* NUDGE_CHANNELS_H */

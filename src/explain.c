@@ -113,8 +113,10 @@ observe_attribute(bool found, JsonbValue *value)
 
 /* Who may ask for explanations need not be one who may see addresses. */
 static bool
-is_address(const AttributePath *path)
+is_address(const Rules *rules, const AttributePath *path)
 {
+	if (channels_path_shows_address(rules, path))
+		return true;
 	return path->root == ROOT_USER_COLUMN &&
 		(strcmp(path->steps[0].name, "email") == 0 ||
 		 strcmp(path->steps[0].name, "phone") == 0 ||
@@ -166,7 +168,7 @@ observe(Evaluator *evaluator, const Condition *condition, JsonbValue *value)
 		case CONDITION_TIME_WINDOW:
 			return observe_time(value, evaluator->action.occurred_at);
 		case CONDITION_USER_ATTRIBUTE:
-			if (is_address(&condition->path))
+			if (is_address(evaluator->rules, &condition->path))
 				return observe_text(value, CStringGetTextDatum("(hidden)"));
 			return observe_attribute(user_attribute(user, &condition->path,
 													value), value);

@@ -249,6 +249,8 @@ nudge_preview(PG_FUNCTION_ARGS)
 	subject.now = GetCurrentTimestamp();
 	subject.is_preview = true;
 	subject.hide_addresses = !may_read_addresses();
+	if (user.found && subject.hide_addresses)
+		channels_hide_addresses(rules, &user, "(hidden)");
 	if (!user.found)
 		tell_no_message(user_id, subject.rule, "no_user");
 	else

@@ -227,6 +227,21 @@ FROM generate_series(1, 20) AS n;
 SELECT count(pg_temp.fire('only' || n, 'only', '2020-03-10 10:00')) FROM generate_series(1, 20) AS n;
 SELECT executed FROM nudge.execute_pending(as_of => '2020-03-10 10:00');
 SELECT count(*) FROM nudge.outbox WHERE user_id = 'ch_only' || substr(recipient, 2) AND channel = 'whatsapp';
+-- addresses in documents are hidden from those who may not read addresses, as those in columns are
+CREATE ROLE ch_marketer;
+SELECT nudge.grant_access('ch_marketer', 'marketer');
+UPDATE nudge.templates SET body_text = '{{ user.profile.contact.whatsapp }} {{ user.profile | json }} {{ message.recipient }}' WHERE template_id = 'ch' AND channel = 'whatsapp';
+INSERT INTO nudge.conditions (rule_id, position, condition_type, operator, parameters)
+SELECT pg_temp.id('added'), n, 'user_attribute', 'exists', jsonb_build_object('path', path) FROM (VALUES (1, 'profile.contact.whatsapp'), (2, 'profile.contact')) AS v (n, path);
+SELECT pg_temp.who('odd', '{"profile": {"contact": ["a"]}}');
+SET ROLE ch_marketer;
+SELECT p.channel FROM nudge.rules r, nudge.preview(r.rule_id, 'ch_odd') AS p WHERE r.name = 'ch added';
+SELECT r.name, p.body_text FROM nudge.rules r, nudge.preview(r.rule_id, 'ch_added') AS p WHERE r.name = 'ch added';
+SELECT outcome, jsonb_path_query_array(detail, '$.conditions[*].value') FROM nudge.explain('ch_added', 'x') WHERE name = 'ch added';
+RESET ROLE;
+SELECT p.body_text FROM nudge.preview(pg_temp.id('added'), 'ch_added') AS p;
+SELECT nudge.revoke_access('ch_marketer', 'marketer');
+DROP ROLE ch_marketer;
 UPDATE nudge.channels SET enabled = false WHERE name = 'whatsapp';
 SELECT channel, reason FROM pg_temp.scores('added') WHERE NOT eligible;
 SELECT outcome, reason, detail -> 'channels' FROM nudge.explain('ch_added', 'x') WHERE name = 'ch added';
