@@ -40,6 +40,20 @@ find_address(const UserRow *user, const char *channel, Datum *address)
 	return false;
 }
 
+static ChannelOutcome
+ask_consent(History *history, const Rule *rule, const UserRow *user,
+			const char *channel, Datum address)
+{
+	const char *refusal = consent_refusal(history, rule, user, channel, address);
+
+	if (refusal == NULL)
+		return CHANNEL_FOUND;
+	if (strcmp(refusal, "opted_out") == 0)
+		return CHANNEL_OPTED_OUT;
+	return strcmp(refusal, "unsubscribed") == 0 ? CHANNEL_UNSUBSCRIBED :
+		CHANNEL_SUPPRESSED;
+}
+
 ChannelOutcome
 channel_choose(History *history, const Rule *rule, const UserRow *user,
 			   ChannelHasTemplate has_template, void *arg,
@@ -55,10 +69,9 @@ channel_choose(History *history, const Rule *rule, const UserRow *user,
 			outcome = CHANNEL_NO_TEMPLATE;
 		else if (!find_address(user, rule->channels[i], address))
 			outcome = CHANNEL_NO_ADDRESS;
-		else if (consent_refusal(history, rule, user, rule->channels[i],
-								 *address) != NULL)
-			outcome = CHANNEL_OPTED_OUT;
 		else
+			outcome = ask_consent(history, rule, user, rule->channels[i], *address);
+		if (outcome == CHANNEL_FOUND)
 		{
 			*channel = rule->channels[i];
 			return CHANNEL_FOUND;
@@ -79,6 +92,10 @@ channel_outcome_reason(ChannelOutcome outcome)
 			return "no_address";
 		case CHANNEL_OPTED_OUT:
 			return "opted_out";
+		case CHANNEL_UNSUBSCRIBED:
+			return "unsubscribed";
+		case CHANNEL_SUPPRESSED:
+			return "suppressed";
 		case CHANNEL_FOUND:
 			break;
 	}

@@ -11,11 +11,36 @@
 
 #include "channel.h"
 #include "relations.h"
+#include "send_time.h"
 
 static bool
 has_template(const Rule *rule, const char *channel, void *arg)
 {
 	return templates_find(arg, rule->template_id, channel) != NULL;
+}
+
+/*
+ * Whether the message may go out at this hour; says what becomes of it if not.
+ */
+static bool
+may_go_out(const MessageSubject *subject, RenderedMessage *message)
+{
+	bool		drop;
+	const char *reason;
+	TimestampTz until;
+
+	if (subject->rules == NULL)
+		return true;
+	until = send_time_allowed(subject->rules, subject->rule, subject->user,
+							  subject->channel, subject->now, &drop, &reason);
+	if (reason == NULL)
+		return true;
+	memset(message, 0, sizeof(*message));
+	message->status = drop || TIMESTAMP_IS_NOEND(until) ? MESSAGE_SKIPPED :
+		MESSAGE_DEFERRED;
+	message->reason = unconstify(char *, reason);
+	message->until = until;
+	return false;
 }
 
 void
@@ -36,6 +61,8 @@ compose(MessageSubject *subject, const Templates *templates,
 		message->reason = unconstify(char *, channel_outcome_reason(outcome));
 		return;
 	}
+	if (!may_go_out(subject, message))
+		return;
 	*template = templates_find(templates, subject->rule->template_id,
 							   subject->channel);
 	if (!subject->is_preview)

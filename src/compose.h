@@ -17,7 +17,8 @@
 /*
  * Chooses the channel and renders its template.  On entry subject has all but
  * channel and recipient, which are filled in, as is message_id unless
- * is_preview.  message->status is MESSAGE_SKIPPED where no channel will do.
+ * is_preview.  message->status is MESSAGE_SKIPPED where no channel will do,
+ * and MESSAGE_DEFERRED where another hour will.
  *
  * Never raises an error for a reason that lies in the template or its data.  The
  * result goes to result_context; the current context is for scratch.

@@ -381,6 +381,7 @@ make_message(Execution *execution, Batch *batch, BatchTrigger *trigger)
 	subject.history = execution->history;
 	subject.user = &trigger->user->row;
 	subject.action = &action;
+	subject.rules = batch->rules;
 	subject.rule = trigger->rule;
 	subject.recommendations = trigger->recommendations;
 	subject.rule_object = rule_object(batch, trigger->rule);
@@ -397,6 +398,9 @@ make_message(Execution *execution, Batch *batch, BatchTrigger *trigger)
 		case MESSAGE_SKIPPED:
 		case MESSAGE_ABORTED:
 			skip(trigger, trigger->message.reason);
+			break;
+		case MESSAGE_DEFERRED:
+			defer(trigger, trigger->message.until, trigger->message.reason);
 			break;
 		case MESSAGE_FAILED:
 			fail(trigger, batch->as_of, trigger->message.reason);

@@ -21,7 +21,9 @@
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "relations.h"
+#include "schedule.h"
 #include "segment.h"
+#include "send_time.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/numeric.h"
@@ -392,6 +394,36 @@ has_template(const Rule *rule, const char *channel, void *arg)
 	return false;
 }
 
+/*
+ * Whether a message that comes due after the rule's delay would go out then.
+ */
+static void
+explain_send_time(Explanation *explanation, Evaluator *evaluator,
+				  const Rule *rule, const char *channel)
+{
+	TimestampTz due_at = schedule_due_time(rule, evaluator->now);
+	const char *reason;
+	bool		drop;
+	TimestampTz until = send_time_allowed(evaluator->rules, rule,
+										  evaluator_user(evaluator), channel,
+										  due_at, &drop, &reason);
+
+	if (reason == NULL)
+		return;
+	if (drop)
+		decide(explanation, reason, "it would come due in quiet hours, and be dropped");
+	else if (TIMESTAMP_IS_NOEND(until))
+		decide(explanation, reason, "quiet hours and send window leave no time for it");
+	else
+	{
+		push_text(&explanation->detail, "until",
+				  CStringGetTextDatum(timestamptz_to_str(until)), false);
+		decide(explanation, reason,
+			   psprintf("it would come due outside of the hours for sending, and wait until %s",
+						timestamptz_to_str(until)));
+	}
+}
+
 static void
 explain_channel(Explanation *explanation, Evaluator *evaluator,
 				const Rule *rule, List *template_keys)
@@ -399,7 +431,9 @@ explain_channel(Explanation *explanation, Evaluator *evaluator,
 	static const char *const reasons[] = {
 		[CHANNEL_NO_TEMPLATE] = "the rule's template has no row for any of its channels",
 		[CHANNEL_NO_ADDRESS] = "the user has no address for any of the rule's channels",
-		[CHANNEL_OPTED_OUT] = "the user opted out of the rule's channels"
+		[CHANNEL_OPTED_OUT] = "the user opted out of the rule's channels, or did not opt in",
+		[CHANNEL_UNSUBSCRIBED] = "the user unsubscribed from the rule's topic",
+		[CHANNEL_SUPPRESSED] = "the user, or the user's address, is in nudge.suppressions"
 	};
 	const UserRow *user = evaluator_user(evaluator);
 	const char *channel = NULL;
@@ -416,6 +450,8 @@ explain_channel(Explanation *explanation, Evaluator *evaluator,
 							 &address);
 	push_cstring(&explanation->detail, "channel",
 				 outcome == CHANNEL_FOUND ? channel : NULL);
+	if (outcome == CHANNEL_FOUND)
+		explain_send_time(explanation, evaluator, rule, channel);
 	if (outcome == CHANNEL_FOUND)
 		decide(explanation, "would_send",
 			   psprintf("a message by %s", channel));

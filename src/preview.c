@@ -199,6 +199,7 @@ nudge_preview(PG_FUNCTION_ARGS)
 				put_message(result, subject.channel, &message);
 				break;
 			case MESSAGE_SKIPPED:
+			case MESSAGE_DEFERRED:
 			case MESSAGE_ABORTED:
 				tell_no_message(user_id, subject.rule, message.reason);
 				break;
