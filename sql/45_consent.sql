@@ -189,7 +189,7 @@ DECLARE
     refused bigint[];
 BEGIN
     WITH given AS MATERIALIZED (
-        SELECT g.at, g.until FROM ROWS FROM (unnest(rows), unnest(held_until)) AS g (at, until)
+        SELECT g.at, g.reason, g.until FROM ROWS FROM (unnest(rows), unnest(reasons), unnest(held_until)) AS g (at, reason, until)
         WHERE g.until IS NOT NULL),
     held AS (
         UPDATE nudge.message_queue q
@@ -197,7 +197,12 @@ BEGIN
             claimed_by = NULL, claim_token = NULL, lease_until = NULL
         FROM given g
         WHERE q.ctid = g.at
-        RETURNING q.priority, q.message_id, q.available_at)
+        RETURNING q.priority, q.message_id, q.user_id, q.created_at, q.available_at, g.reason),
+    deferred AS (
+        INSERT INTO nudge.events (user_id, event_type, rule_id, pending_id, message_id, action_id, reason, occurred_at)
+        SELECT h.user_id, 'deferred', m.rule_id, m.pending_id, h.message_id, m.action_id, h.reason, now_at
+        FROM held h
+        LEFT JOIN nudge.messages m ON m.message_id = h.message_id AND m.created_at = h.created_at)
     INSERT INTO nudge.message_blocks (priority, block, next_at)
     SELECT h.priority, h.message_id / 1024, min(h.available_at) FROM held h GROUP BY 1, 2;
 

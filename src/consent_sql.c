@@ -160,6 +160,8 @@ waiting_messages(FunctionCallInfo fcinfo, int *n)
 			elog(ERROR, "arrays of messages differ in length");
 		for (int i = 0; i < nelements; i++)
 		{
+			if (nulls[i] && (arg == ARG_USER_IDS || arg == ARG_CHANNELS))
+				elog(ERROR, "a message has no user or no channel");
 			messages[i].values[arg] = elements[i];
 			messages[i].nulls[arg] = nulls[i];
 		}

@@ -119,6 +119,6 @@ nudge_check_quiet_hours(PG_FUNCTION_ARGS)
 	if (action != NULL && strcmp(action, "hold") != 0 && strcmp(action, "drop") != 0)
 		fault_add(&faults, ERRCODE_INVALID_PARAMETER_VALUE, "action",
 				  "Actions are hold, drop.", "unknown action \"%s\"", action);
-	fault_report(&faults, "quiet hours");
+	fault_report(&faults, "row of quiet_hours");
 	return PointerGetDatum(row);
 }
