@@ -409,3 +409,6 @@ INSERT INTO nudge.access_rights (access, kind, object, privileges) VALUES
     ('marketer', 'routine', 'suppress', 'EXECUTE'),
     ('marketer', 'routine', 'unsuppress', 'EXECUTE'),
     ('mailer', 'routine', 'suppress', 'EXECUTE');
+
+REVOKE ALL ON TABLE nudge.subscriptions, nudge.suppressions, nudge.quiet_hours FROM PUBLIC;
+REVOKE ALL ON SEQUENCE nudge.suppressions_suppression_id_seq, nudge.quiet_hours_quiet_hours_id_seq FROM PUBLIC;
