@@ -102,7 +102,7 @@ $node->safe_psql('source', $_) foreach (
 my $summary = 'SELECT '
   . join(', ', map { "(SELECT count(*) > 0 FROM nudge.$_)" } qw(pending message_queue message_blocks message_results events cap_usage executor_runs frequency_caps subscriptions suppressions quiet_hours))
   . ", (SELECT count(DISTINCT tableoid) FROM nudge.actions)";
-is($node->safe_psql('source', $summary), 't|t|t|t|t|t|t|t|4',
+is($node->safe_psql('source', $summary), 't|t|t|t|t|t|t|t|t|t|t|4',
 	'there are rows of every kind, in four partitions of actions');
 my @source = split /\n/, $node->safe_psql('source', $fingerprint);
 
