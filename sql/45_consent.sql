@@ -273,7 +273,8 @@ DECLARE
     reasons     text[];
     held_until  timestamptz[];
     refused     bigint[] := '{}';
-    most_refused CONSTANT integer := 10000;
+    turned_away integer := 0;
+    most_turned_away CONSTANT integer := 10000;
 BEGIN
     IF consumer IS NULL OR consumer = '' THEN
         RAISE EXCEPTION 'consumer must not be empty' USING ERRCODE = '22023',
@@ -331,6 +332,7 @@ BEGIN
             INTO places, reasons, held_until
             FROM nudge.message_refusals(users, rules, by_channels, recipients) r;
             IF places IS NOT NULL THEN
+                turned_away := turned_away + cardinality(places);
                 refused := refused || nudge.refuse_messages(ARRAY(
                     SELECT locked[p.place] FROM unnest(places) WITH ORDINALITY AS p (place, n) ORDER BY p.n),
                     reasons, held_until);
@@ -357,10 +359,10 @@ BEGIN
             ORDER BY t.message_id;
             GET DIAGNOSTICS got = ROW_COUNT;
             wanted := wanted - got;
-            -- More in place of what was refused, but not without end
-            EXIT WHEN places IS NULL OR wanted <= 0 OR cardinality(refused) >= most_refused;
+            -- More in place of those turned away, but not without end
+            EXIT WHEN places IS NULL OR wanted <= 0 OR turned_away >= most_turned_away;
         END LOOP;
-        EXIT WHEN wanted <= 0 OR cardinality(refused) >= most_refused;
+        EXIT WHEN wanted <= 0 OR turned_away >= most_turned_away;
         CONTINUE WHEN found > 0;
 
         -- Nothing to be had here: tell the next claims when to look again.  Only a
