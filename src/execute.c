@@ -410,6 +410,7 @@ make_trigger_messages(Execution *execution, Batch *batch, BatchTrigger *trigger)
 	subject.history = execution->history;
 	subject.user = &trigger->user->row;
 	subject.action = &action;
+	subject.rules = batch->rules;
 	subject.rule = trigger->rule;
 	subject.recommendations = trigger->recommendations;
 	subject.rule_object = rule_object(batch, trigger->rule);
@@ -430,6 +431,12 @@ make_trigger_messages(Execution *execution, Batch *batch, BatchTrigger *trigger)
 		if (message->rendered.status == MESSAGE_FAILED)
 		{
 			fail(trigger, batch->as_of, message->rendered.reason);
+			return size;
+		}
+		if (message->rendered.status == MESSAGE_DEFERRED)
+		{
+			/* All go together, so that what was held is not sent twice. */
+			defer(trigger, message->rendered.until, message->rendered.reason);
 			return size;
 		}
 		if (message->rendered.status == MESSAGE_RENDERED)

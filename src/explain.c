@@ -25,7 +25,9 @@
 #include "miscadmin.h"
 #include "owner.h"
 #include "relations.h"
+#include "schedule.h"
 #include "segment.h"
+#include "send_time.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/numeric.h"
@@ -435,7 +437,7 @@ no_channel_reason(const char *outcome)
 	static const char *const reasons[][2] = {
 		{"no_template", "the rule's template has no row for any of its channels"},
 		{"no_address", "the user has no address for any of the rule's channels"},
-		{"opted_out", "the user opted out of the rule's channels"},
+		{"opted_out", "the user opted out of the rule's channels, or did not opt in"},
 		{"unsubscribed", "the user unsubscribed from the rule's topic"},
 		{"suppressed", "the user, or the user's address, is in nudge.suppressions"},
 		{"channel_disabled", "the rule's channels are disabled"},
@@ -460,6 +462,36 @@ chosen_channels(const ChannelPlan *plan)
 	return enumerate(names, plan->nchosen);
 }
 
+/*
+ * Whether a message that comes due after the rule's delay would go out then.
+ */
+static void
+explain_send_time(Explanation *explanation, Evaluator *evaluator,
+				  const Rule *rule, const char *channel)
+{
+	TimestampTz due_at = schedule_due_time(rule, evaluator->now);
+	const char *reason;
+	bool		drop;
+	TimestampTz until = send_time_allowed(evaluator->rules, rule,
+										  evaluator_user(evaluator), channel,
+										  due_at, &drop, &reason);
+
+	if (reason == NULL)
+		return;
+	if (drop)
+		decide(explanation, reason, "it would come due in quiet hours, and be dropped");
+	else if (TIMESTAMP_IS_NOEND(until))
+		decide(explanation, reason, "quiet hours and send window leave no time for it");
+	else
+	{
+		push_text(&explanation->detail, "until",
+				  CStringGetTextDatum(timestamptz_to_str(until)), false);
+		decide(explanation, reason,
+			   psprintf("it would come due outside of the hours for sending, and wait until %s",
+						timestamptz_to_str(until)));
+	}
+}
+
 static void
 explain_channel(Explanation *explanation, Evaluator *evaluator,
 				const Rule *rule, ChannelFacts *facts)
@@ -482,6 +514,8 @@ explain_channel(Explanation *explanation, Evaluator *evaluator,
 		push_key(state, "channels");
 		channel_plan_push(state, &plan);
 	}
+	if (plan.nchosen > 0)
+		explain_send_time(explanation, evaluator, rule, plan.candidates[0].name);
 	if (plan.nchosen > 0)
 		decide(explanation, "would_send",
 			   psprintf("a message by %s", chosen_channels(&plan)));

@@ -51,6 +51,9 @@ static const char *const relation_names[] = {
 	[NUDGE_SEGMENTS] = "segments",
 	[NUDGE_CHANNELS] = "channels",
 	[NUDGE_CHANNEL_URGENCY] = "channel_urgency",
+	[NUDGE_QUIET_HOURS] = "quiet_hours",
+	[NUDGE_SUBSCRIPTIONS] = "subscriptions",
+	[NUDGE_SUPPRESSIONS] = "suppressions",
 };
 
 /* Labels in the order of the C enums of rules.h and caps.h */

@@ -35,7 +35,10 @@ typedef enum NudgeRelation
 	/* Since 0.3.0 */
 	NUDGE_SEGMENTS,
 	NUDGE_CHANNELS,
-	NUDGE_CHANNEL_URGENCY
+	NUDGE_CHANNEL_URGENCY,
+	NUDGE_QUIET_HOURS,
+	NUDGE_SUBSCRIPTIONS,
+	NUDGE_SUPPRESSIONS
 } NudgeRelation;
 
 /* Oid of a table or sequence; error 55000 where the extension is not installed. */

@@ -13,6 +13,7 @@
 #include "caps.h"
 #include "condition.h"
 #include "datatype/timestamp.h"
+#include "quiet_hours.h"
 #include "reentry.h"
 #include "timer_schedule.h"
 #include "utils/date.h"
@@ -127,6 +128,8 @@ typedef struct Rules
 	Rule	   *rules;			/* by rule_id, whatever their status */
 	int			nglobal_caps;
 	FrequencyCap *global_caps;	/* rule_id 0 */
+	int			nquiet_hours;
+	QuietHours *quiet_hours;
 	RuleIndex  *index;			/* of those that the trigger evaluates */
 	int			nchannels;
 	Channel    *channels;		/* by name */

@@ -136,6 +136,10 @@ static const TableColumns channel_urgency_columns = {
 	NUDGE_CHANNEL_URGENCY, Anum_channel_urgency_modifier, 0, NULL
 };
 
+static const TableColumns quiet_hours_columns = {
+	NUDGE_QUIET_HOURS, Anum_quiet_hours_action, 0, NULL
+};
+
 typedef struct CachedRules
 {
 	Rules		rules;			/* first, so that pointers convert */
@@ -594,6 +598,7 @@ load_rules(MemoryContext context, RowLoader condition_loader)
 	Vector		rows = {sizeof(Rule)};
 	Vector		conditions = {sizeof(LoadedCondition)};
 	Vector		caps = {sizeof(FrequencyCap)};
+	Vector		quiet_hours = {sizeof(QuietHours)};
 	Snapshot	snapshot = NULL;
 
 	if (!IsolationIsSerializable())
@@ -605,6 +610,9 @@ load_rules(MemoryContext context, RowLoader condition_loader)
 	load_table(&frequency_caps_columns, snapshot ? snapshot : SnapshotSelf, &caps,
 			   LOADER(load_cap));
 	load_channels(rules, snapshot ? snapshot : SnapshotSelf);
+	if (nudge_relation_exists(NUDGE_QUIET_HOURS))
+		load_table(&quiet_hours_columns, snapshot ? snapshot : SnapshotSelf,
+				   &quiet_hours, LOADER(quiet_hours_load));
 	if (snapshot)
 		UnregisterSnapshot(snapshot);
 
@@ -619,6 +627,8 @@ load_rules(MemoryContext context, RowLoader condition_loader)
 	if (conditions.elements != NULL)
 		pfree(conditions.elements);
 	assign_caps(rules, &caps);
+	rules->nquiet_hours = quiet_hours.n;
+	rules->quiet_hours = (QuietHours *) quiet_hours.elements;
 	rules->index = rule_index_build(rules);
 
 	MemoryContextSwitchTo(old);

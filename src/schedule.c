@@ -139,11 +139,10 @@ schedule_add_interval(TimestampTz time, const Interval *span)
 }
 
 /*
- * When a trigger that fires now is due; batch ones at the next multiple of the
- * interval since 1970.
+ * Batch ones at the next multiple of the interval since 1970
  */
-static TimestampTz
-due_time(const Rule *rule, TimestampTz now)
+TimestampTz
+schedule_due_time(const Rule *rule, TimestampTz now)
 {
 	TimestampTz due = schedule_add_interval(now, &rule->delay);
 
@@ -157,7 +156,7 @@ append_pending(Scheduler *scheduler, Evaluator *evaluator, const Rule *rule,
 			   double score, int64 pending_id)
 {
 	Action	   *action = &evaluator->action;
-	TimestampTz due = due_time(rule, evaluator->now);
+	TimestampTz due = schedule_due_time(rule, evaluator->now);
 	Datum		values[Natts_pending] = {0};
 	bool		nulls[Natts_pending] = {0};
 

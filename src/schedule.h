@@ -81,6 +81,9 @@ extern void schedule_rule(Scheduler *scheduler, Evaluator *evaluator,
 extern void schedule_error(Evaluator *evaluator, const Rule *rule,
 						   int condition, void *arg);
 
+/* When a trigger that fires now is due */
+extern TimestampTz schedule_due_time(const Rule *rule, TimestampTz now);
+
 /* Rules that schedule_rule scheduled are also put into this list, if it is set. */
 typedef struct FiredRules
 {

@@ -86,6 +86,9 @@ INSERT INTO nudge.conditions (rule_id, position, condition_type, parameters)
 INSERT INTO nudge.frequency_caps (rule_id, period, max_messages) SELECT rule_id, 'daily', 1 FROM nudge.rules WHERE name = 'now';
 INSERT INTO nudge.rules (name, trigger_type, template_id, channels, channel_strategy) VALUES ('then', 'transactional', 'welcome', '{email,sms,whatsapp}', 'fallback');
 INSERT INTO nudge.frequency_caps (period, max_messages) VALUES ('monthly', 30);
+INSERT INTO nudge.subscriptions (user_id, topic, subscribed) VALUES ('user-1', 'news', false), ('user-2', 'news', true);
+INSERT INTO nudge.suppressions (user_id, address, reason) VALUES ('user-3', NULL, 'manual'), (NULL, 'Nobody@example.org', 'bounced');
+INSERT INTO nudge.quiet_hours (channel, starts, ends, days, action) VALUES ('push', '22:00', '08:00', '{mon}', 'drop');
 -- rows in the DEFAULT partitions, in dated ones of the past, and in today's
 SELECT nudge.maintain();
 INSERT INTO nudge.actions (user_id, action_type, occurred_at, recorded_at)
@@ -104,9 +107,9 @@ $node->safe_psql('source', $_) foreach (
 	"SELECT nudge.record_event(message_id, 'opened', now(), '{\"event_id\": \"1\"}') FROM nudge.outbox WHERE status = 'sent'");
 
 my $summary = 'SELECT '
-  . join(', ', map { "(SELECT count(*) > 0 FROM nudge.$_)" } qw(pending message_queue message_blocks message_results events cap_usage executor_runs frequency_caps))
+  . join(', ', map { "(SELECT count(*) > 0 FROM nudge.$_)" } qw(pending message_queue message_blocks message_results events cap_usage executor_runs frequency_caps subscriptions suppressions quiet_hours))
   . ", (SELECT count(DISTINCT tableoid) FROM nudge.actions)";
-is($node->safe_psql('source', $summary), 't|t|t|t|t|t|t|t|4',
+is($node->safe_psql('source', $summary), 't|t|t|t|t|t|t|t|t|t|t|4',
 	'there are rows of every kind, in four partitions of actions');
 my @source = split /\n/, $node->safe_psql('source', $fingerprint);
 
