@@ -16,7 +16,7 @@
 
 /*
  * Why messages of a rule must not go to an address of a user by a channel: a
- * reason such as "opted_out"; NULL where they may.
+ * reason such as "opted_out", which stays good; NULL where they may.
  */
 extern const char *consent_refusal(History *history, const Rule *rule,
 								   const UserRow *user, const char *channel,

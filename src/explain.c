@@ -435,7 +435,7 @@ no_channel_reason(const char *outcome)
 	static const char *const reasons[][2] = {
 		{"no_template", "the rule's template has no row for any of its channels"},
 		{"no_address", "the user has no address for any of the rule's channels"},
-		{"opted_out", "the user opted out of the rule's channels"},
+		{"opted_out", "the user opted out of the rule's channels, or did not opt in"},
 		{"unsubscribed", "the user unsubscribed from the rule's topic"},
 		{"suppressed", "the user, or the user's address, is in nudge.suppressions"},
 		{"channel_disabled", "the rule's channels are disabled"},
