@@ -20,9 +20,9 @@ extern const void *compose_find_template(const Rule *rule, const char *channel,
 										 void *templates);
 
 /*
- * Renders the message for a candidate found with compose_find_template.  On entry subject has
- * all but channel and recipient, which are filled in, as is message_id unless
- * is_preview.  message->status is MESSAGE_SKIPPED or MESSAGE_DEFERRED where the
+ * Renders the message for a candidate found with compose_find_template.  On entry
+ * subject has all but channel and recipient, which are filled in, as is message_id
+ * unless is_preview.  message->status is MESSAGE_SKIPPED or MESSAGE_DEFERRED where the
  * hour does not allow it.
  *
  * Never raises an error for a reason that lies in the template or its data.  The

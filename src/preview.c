@@ -4,9 +4,9 @@
  *	  nudge.preview: what a rule would send a user.
  *
  * The messages are composed by what the executor calls as well, with no effect.
- * They are read with the rights of the tables' owner, since whoever writes templates need
- * not be one who may read users.  In return addresses are hidden from those who
- * may not read them.
+ * They are read with the rights of the tables' owner, since whoever writes
+ * templates need not be one who may read users.  In return addresses are hidden
+ * from those who may not read them.
  *
  *-------------------------------------------------------------------------
  */
