@@ -7,6 +7,9 @@ CREATE SCHEMA bench;
 
 CREATE PROCEDURE bench.fill_outbox(n integer) LANGUAGE plpgsql AS $$
 BEGIN
+    INSERT INTO nudge.users (user_id, email)
+    SELECT 'user-' || g, 'user-' || g || '@example.org' FROM generate_series(1, n) g
+    ON CONFLICT DO NOTHING;
     WITH m AS (
         INSERT INTO nudge.messages (user_id, pending_id, rule_id, channel, recipient, template_id,
                                     subject, body_text, body_html, sender_name, sender_address,

@@ -19,6 +19,7 @@
 
 #include "execute.h"
 
+#include "cap_check.h"
 #include "utils/builtins.h"
 
 /*
@@ -26,24 +27,6 @@
  * it counts in the window in which it fired.
  */
 #define KEEP_DAYS 62
-
-static bool
-caps_allow(const Batch *batch, const BatchTrigger *trigger, const FrequencyCap *caps,
-		   int ncaps, DateADT day)
-{
-	for (int i = 0; i < ncaps; i++)
-	{
-		const FrequencyCap *cap = &caps[i];
-
-		if (cap->channel != NULL &&
-			strcmp(cap->channel, trigger->template->channel) != 0)
-			continue;
-		if (usage_count(&trigger->user->usage->usage, cap, day, rules_exempt,
-						(void *) batch->rules) >= cap->max_messages)
-			return false;
-	}
-	return true;
-}
 
 /* Days that the slowest rule lets its triggers wait */
 static int
@@ -62,6 +45,10 @@ longest_delay(const Rules *rules)
 	return (int) Min(longest + 1.0, 1e6);
 }
 
+/*
+ * Messages of a trigger are decided on in the order of preference, each counting
+ * for those after it.
+ */
 static void
 decide(Batch *batch, BatchTrigger *trigger, int keep_days)
 {
@@ -69,23 +56,30 @@ decide(Batch *batch, BatchTrigger *trigger, int keep_days)
 	BatchUser  *user = trigger->user;
 	pg_tz	   *tz = caps_timezone(user_timezone(&user->row));
 	DateADT		day = caps_local_day(trigger->due.fired_at, tz);
+	bool		allowed = false;
 
 	if (user->usage == NULL)
 		user->usage = usage_store_row(batch->usage, user->user_id);
 	if (user->usage->state == USAGE_BUSY)
-		trigger->outcome = OUTCOME_LEFT;
-	else if (!caps_allow(batch, trigger, rule->caps, rule->ncaps, day) ||
-			 (rule->trigger_type != TRIGGER_TRANSACTIONAL &&
-			  !caps_allow(batch, trigger, batch->rules->global_caps,
-						  batch->rules->nglobal_caps, day)))
 	{
-		trigger->outcome = OUTCOME_SKIPPED;
-		trigger->reason = "capped";
+		trigger->outcome = OUTCOME_LEFT;
+		return;
 	}
-	else
-		usage_store_add(batch->usage, user->usage, rule->rule_id,
-						trigger->template->channel, day,
+	for (int i = 0; i < trigger->nmessages; i++)
+	{
+		BatchMessage *message = &trigger->messages[i];
+		const char *channel = message->template->channel;
+
+		message->cap = caps_forbid_message(batch->rules, rule,
+										   &user->usage->usage, channel, day);
+		if (message->cap != NULL)
+			continue;
+		allowed = true;
+		usage_store_add(batch->usage, user->usage, rule->rule_id, channel, day,
 						caps_local_day(batch->as_of, tz) - keep_days);
+	}
+	if (!allowed)
+		trigger_skip(trigger, "capped");
 }
 
 void

@@ -11,6 +11,7 @@
 
 #include <math.h>
 
+#include "channels.h"
 #include "condition_scorer.h"
 #include "document.h"
 #include "mb/pg_wchar.h"
@@ -22,39 +23,6 @@
 
 /* Values are shown to people up to so many bytes */
 #define MAX_OBSERVED 200
-
-void
-push_cstring(JsonbParseState **state, const char *key, const char *value)
-{
-	if (value != NULL)
-		push_text(state, key, CStringGetTextDatum(value), false);
-	else
-		push_text(state, key, (Datum) 0, true);
-}
-
-void
-push_float8(JsonbParseState **state, const char *key, double number)
-{
-	JsonbValue	value;
-
-	push_key(state, key);
-	value.type = jbvNumeric;
-	value.val.numeric =
-		DatumGetNumeric(DirectFunctionCall1(float8_numeric,
-											Float8GetDatum(number)));
-	pushJsonbValue(state, WJB_VALUE, &value);
-}
-
-void
-push_bool(JsonbParseState **state, const char *key, bool boolean)
-{
-	JsonbValue	value;
-
-	push_key(state, key);
-	value.type = jbvBool;
-	value.val.boolean = boolean;
-	pushJsonbValue(state, WJB_VALUE, &value);
-}
 
 static bool
 observe_text(JsonbValue *value, Datum text)
@@ -94,8 +62,10 @@ is_address_name(const char *column)
 }
 
 static bool
-is_address(const AttributePath *path)
+is_address(const Rules *rules, const AttributePath *path)
 {
+	if (channels_path_shows_address(rules, path))
+		return true;
 	return path->root == ROOT_USER_COLUMN && is_address_name(path->steps[0].name);
 }
 
@@ -271,7 +241,7 @@ observe(Evaluator *evaluator, const Condition *condition, JsonbValue *value)
 		case CONDITION_TIME_WINDOW:
 			return observe_time(value, evaluator->action.occurred_at);
 		case CONDITION_USER_ATTRIBUTE:
-			if (is_address(&condition->path))
+			if (is_address(evaluator->rules, &condition->path))
 				return observe_text(value, CStringGetTextDatum("(hidden)"));
 			return observe_attribute(user_attribute(user, &condition->path,
 													value), value);

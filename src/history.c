@@ -37,6 +37,7 @@
 #include "storage/bufmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -53,6 +54,14 @@
 #define Anum_cap_usage_counts 5
 #define Anum_events_user_id 2
 #define Anum_events_recorded_at 10
+#define Anum_subscriptions_subscribed 3
+#define Anum_suppressions_address 3
+#define Anum_suppressions_channel 4
+#define Anum_suppressions_reason 5
+
+/* Indexes of nudge.suppressions, which begin with what they look up by */
+#define SUPPRESSIONS_BY_USER "suppressions_user_id_idx"
+#define SUPPRESSIONS_BY_ADDRESS "suppressions_address_idx"
 
 /* A table, open for look-ups through one of its indexes */
 typedef struct Probe
@@ -102,6 +111,9 @@ struct History
 	Probe		segment_members;
 	Probe		cap_usage;
 	Probe		pending;
+	Probe		subscriptions;
+	Probe		user_suppressions;
+	Probe		address_suppressions;
 	bool		actions_open;
 	int			nactions;		/* one a partition */
 	Probe	   *actions;
@@ -199,6 +211,9 @@ history_close(History *history)
 	probe_close(&history->segment_members);
 	probe_close(&history->cap_usage);
 	probe_close(&history->pending);
+	probe_close(&history->subscriptions);
+	probe_close(&history->user_suppressions);
+	probe_close(&history->address_suppressions);
 	for (int i = 0; i < history->nactions; i++)
 		probe_close(&history->actions[i]);
 	for (int i = 0; i < history->nevents; i++)
@@ -960,4 +975,116 @@ history_pending(History *history, Datum user_id, int64 rule_id,
 					 DatumGetTimestampTz(values[Anum_pending_fired_at - 1]), arg);
 	}
 	ExecClearTuple(probe->slot);
+}
+
+/*
+ * Looks for the user's word about a topic; false where there is none.
+ */
+static bool
+find_subscription(History *history, Probe *probe, Datum user_id, Datum topic,
+				  bool *subscribed)
+{
+	ScanKeyData keys[2];
+	bool		found;
+	bool		isnull;
+
+	key_text(&keys[0], 1, user_id);
+	key_text(&keys[1], 2, topic);
+	probe_rescan(history, probe, keys, 2);
+	found = probe_next(history, probe, ForwardScanDirection);
+	if (found)
+		*subscribed = DatumGetBool(slot_getattr(probe->slot,
+												Anum_subscriptions_subscribed,
+												&isnull));
+	ExecClearTuple(probe->slot);
+	return found;
+}
+
+bool
+history_subscribed(History *history, Datum user_id, const char *topic)
+{
+	Probe	   *probe;
+	Datum		topic_datum;
+	bool		subscribed = true;
+
+	if (!nudge_relation_exists(NUDGE_SUBSCRIPTIONS))
+		return true;
+	probe = probe_by_key(history, &history->subscriptions, NUDGE_SUBSCRIPTIONS, 2);
+	topic_datum = CStringGetTextDatum(topic);
+
+	/* Twice, as with users: a scan may miss a row that is being updated. */
+	if (!find_subscription(history, probe, user_id, topic_datum, &subscribed))
+		find_subscription(history, probe, user_id, topic_datum, &subscribed);
+	pfree(DatumGetPointer(topic_datum));
+	return subscribed;
+}
+
+/* A probe of nudge.suppressions by one of its indexes, opened at first use */
+static Probe *
+suppressions_probe(History *history, Probe *probe, const char *index_name)
+{
+	Oid			table = nudge_relation(NUDGE_SUPPRESSIONS);
+	MemoryContext old;
+	Oid			index;
+
+	if (probe->table != NULL)
+		return probe;
+	index = get_relname_relid(index_name, get_rel_namespace(table));
+	if (!OidIsValid(index))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("index \"%s\" of table nudge.suppressions does not exist",
+						index_name),
+				 errhint("Create it again as the extension's script does.")));
+	old = MemoryContextSwitchTo(history->context);
+	probe_open(probe, table, index, 1);
+	MemoryContextSwitchTo(old);
+	return probe;
+}
+
+/*
+ * What has an address stands for that address, whoever has it.  Returns whether
+ * the visitor wants more.
+ */
+static bool
+visit_suppressions(History *history, Probe *probe, Datum key_value,
+				   bool by_address, SuppressionVisitor visit, void *arg)
+{
+	ScanKeyData key;
+	bool		more = true;
+
+	key_text(&key, 1, key_value);
+	probe_rescan(history, probe, &key, 1);
+	while (more && probe_next(history, probe, ForwardScanDirection))
+	{
+		Datum	   *values = probe->slot->tts_values;
+		bool	   *nulls = probe->slot->tts_isnull;
+
+		CHECK_FOR_INTERRUPTS();
+		slot_getsomeattrs(probe->slot, Anum_suppressions_reason);
+		if (!by_address && !nulls[Anum_suppressions_address - 1])
+			continue;
+		more = visit(nulls[Anum_suppressions_channel - 1] ? NULL :
+					 TextDatumGetCString(values[Anum_suppressions_channel - 1]),
+					 TextDatumGetCString(values[Anum_suppressions_reason - 1]), arg);
+	}
+	ExecClearTuple(probe->slot);
+	return more;
+}
+
+void
+history_suppressions(History *history, Datum user_id, Datum address,
+					 SuppressionVisitor visit, void *arg)
+{
+	if (!nudge_relation_exists(NUDGE_SUPPRESSIONS))
+		return;
+	if (visit_suppressions(history,
+						   suppressions_probe(history, &history->user_suppressions,
+											  SUPPRESSIONS_BY_USER),
+						   user_id, false, visit, arg) &&
+		address != (Datum) 0)
+		visit_suppressions(history,
+						   suppressions_probe(history, &history->address_suppressions,
+											  SUPPRESSIONS_BY_ADDRESS),
+						   address, true, visit, arg);
 }

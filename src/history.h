@@ -101,4 +101,17 @@ typedef bool (*PendingVisitor) (int64 rule_id, TimestampTz fired_at, void *arg);
 extern void history_pending(History *history, Datum user_id, int64 rule_id,
 							PendingVisitor visit, void *arg);
 
+/* Whether the user has not unsubscribed from a topic */
+extern bool history_subscribed(History *history, Datum user_id,
+							   const char *topic);
+
+/*
+ * The suppressions of a user, and of an address (0: none) in its normal form, one
+ * at a time until the visitor returns false; channel is NULL for every channel.
+ */
+typedef bool (*SuppressionVisitor) (const char *channel, const char *reason,
+									void *arg);
+extern void history_suppressions(History *history, Datum user_id, Datum address,
+								 SuppressionVisitor visit, void *arg);
+
 #endif							/* NUDGE_HISTORY_H */

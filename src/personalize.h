@@ -58,6 +58,7 @@ typedef struct MessageSubject
 	History    *history;
 	const UserRow *user;
 	const MessageAction *action;
+	const Rules *rules;			/* asked for quiet hours; NULL: at any hour */
 	const Rule *rule;
 	const Jsonb *rule_object;	/* message_rule_object(rule), or NULL */
 	const char *channel;
@@ -72,7 +73,8 @@ typedef struct MessageSubject
 typedef enum MessageStatus
 {
 	MESSAGE_RENDERED,
-	MESSAGE_SKIPPED,			/* there is no channel for it; reason says why */
+	MESSAGE_SKIPPED,			/* it must not be sent; reason says why */
+	MESSAGE_DEFERRED,			/* nor now, but at "until"; reason says why */
 	MESSAGE_ABORTED,			/* the template gave up; reason says why */
 	MESSAGE_FAILED				/* reason is the error */
 } MessageStatus;
@@ -82,6 +84,7 @@ typedef struct RenderedMessage
 	MessageStatus status;
 	char	   *reason;
 	int			sqlstate;		/* of a failure */
+	TimestampTz until;			/* of a deferral */
 	Datum		fields[NUM_MESSAGE_FIELDS]; /* text, or 0 */
 	Size		size;			/* bytes of all fields */
 } RenderedMessage;

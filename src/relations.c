@@ -49,6 +49,11 @@ static const char *const relation_names[] = {
 	[NUDGE_MESSAGES_SEQ] = "messages_message_id_seq",
 	[NUDGE_EVENTS_SEQ] = "events_event_id_seq",
 	[NUDGE_SEGMENTS] = "segments",
+	[NUDGE_CHANNELS] = "channels",
+	[NUDGE_CHANNEL_URGENCY] = "channel_urgency",
+	[NUDGE_QUIET_HOURS] = "quiet_hours",
+	[NUDGE_SUBSCRIPTIONS] = "subscriptions",
+	[NUDGE_SUPPRESSIONS] = "suppressions",
 };
 
 /* Labels in the order of the C enums of rules.h and caps.h */

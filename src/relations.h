@@ -33,7 +33,12 @@ typedef enum NudgeRelation
 	NUDGE_EVENTS_SEQ,
 
 	/* Since 0.3.0 */
-	NUDGE_SEGMENTS
+	NUDGE_SEGMENTS,
+	NUDGE_CHANNELS,
+	NUDGE_CHANNEL_URGENCY,
+	NUDGE_QUIET_HOURS,
+	NUDGE_SUBSCRIPTIONS,
+	NUDGE_SUPPRESSIONS
 } NudgeRelation;
 
 /* Oid of a table or sequence; error 55000 where the extension is not installed. */

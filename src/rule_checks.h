@@ -35,9 +35,12 @@ extern void check_delay(FaultList *faults, const char *path,
 						const Interval *delay);
 extern void check_expiry(FaultList *faults, const char *path,
 						 const Interval *expiry);
+
+/* Lock the channels against removal until the end of the transaction. */
 extern void check_channel(FaultList *faults, const char *path,
 						  const char *channel);
 extern void check_channels(FaultList *faults, const TextList *channels);
+
 extern void check_cancel_on(FaultList *faults, const TextList *types);
 
 /* Locks the segments against removal until the end of the transaction. */

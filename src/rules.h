@@ -13,6 +13,7 @@
 #include "caps.h"
 #include "condition.h"
 #include "datatype/timestamp.h"
+#include "quiet_hours.h"
 #include "reentry.h"
 #include "timer_schedule.h"
 #include "utils/date.h"
@@ -63,6 +64,8 @@ typedef enum Urgency
 	URGENCY_HIGH,
 	URGENCY_CRITICAL
 } Urgency;
+
+#define NUM_URGENCIES 4
 
 typedef enum ChannelStrategy
 {
@@ -130,6 +133,9 @@ typedef struct Segment
 
 typedef struct RuleIndex RuleIndex;
 
+/* A way to reach a user (channels.h) */
+typedef struct Channel Channel;
+
 typedef struct Rules
 {
 	MemoryContext context;		/* owns all */
@@ -138,9 +144,14 @@ typedef struct Rules
 	const Rule **by_name;		/* sorted by name */
 	int			nglobal_caps;
 	FrequencyCap *global_caps;	/* rule_id 0 */
+	int			nquiet_hours;
+	QuietHours *quiet_hours;
 	RuleIndex  *index;			/* of those that the trigger evaluates */
 	int			nsegments;
 	Segment    *segments;		/* by name, byte by byte */
+	int			nchannels;
+	Channel    *channels;		/* by name */
+	bool		unscored;		/* before an upgrade: channels go by a rule's order */
 } Rules;
 
 /*

@@ -30,6 +30,7 @@
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "channels.h"
 #include "document.h"
 #include "miscadmin.h"
 #include "relations.h"
@@ -144,6 +145,18 @@ static const char *const later_segments_columns[] = {"conditions", "match"};
 static const TableColumns segments_columns = {
 	NUDGE_SEGMENTS, Anum_segments_created_at, lengthof(later_segments_columns),
 	later_segments_columns
+};
+
+static const TableColumns channels_columns = {
+	NUDGE_CHANNELS, Anum_channels_enabled, 0, NULL
+};
+
+static const TableColumns channel_urgency_columns = {
+	NUDGE_CHANNEL_URGENCY, Anum_channel_urgency_modifier, 0, NULL
+};
+
+static const TableColumns quiet_hours_columns = {
+	NUDGE_QUIET_HOURS, Anum_quiet_hours_action, 0, NULL
 };
 
 typedef struct CachedRules
@@ -644,6 +657,25 @@ sort_vector(Vector *vector, int (*compare) (const void *, const void *))
 		qsort(vector->elements, vector->n, vector->size, compare);
 }
 
+static void
+load_channels(Rules *rules, Snapshot snapshot)
+{
+	Vector		channels = {sizeof(Channel)};
+	Vector		modifiers = {sizeof(ChannelModifier)};
+
+	if (!nudge_relation_exists(NUDGE_CHANNELS) ||
+		!nudge_relation_exists(NUDGE_CHANNEL_URGENCY))
+	{
+		channels_assign_first(rules);
+		return;
+	}
+	load_table(&channels_columns, snapshot, &channels, LOADER(channel_load));
+	load_table(&channel_urgency_columns, snapshot, &modifiers,
+			   LOADER(channel_modifier_load));
+	channels_assign(rules, (Channel *) channels.elements, channels.n,
+					(ChannelModifier *) modifiers.elements, modifiers.n);
+}
+
 /*
  * Loads a generation of rules into a context.
  */
@@ -658,6 +690,7 @@ load_rules(MemoryContext context, RowLoader condition_loader,
 	Vector		conditions = {sizeof(LoadedCondition)};
 	Vector		caps = {sizeof(FrequencyCap)};
 	Vector		segments = {sizeof(Segment)};
+	Vector		quiet_hours = {sizeof(QuietHours)};
 	Snapshot	snapshot = NULL;
 
 	if (!IsolationIsSerializable())
@@ -670,6 +703,10 @@ load_rules(MemoryContext context, RowLoader condition_loader,
 			   LOADER(load_cap));
 	load_table(&segments_columns, snapshot ? snapshot : SnapshotSelf, &segments,
 			   segment_loader);
+	load_channels(rules, snapshot ? snapshot : SnapshotSelf);
+	if (nudge_relation_exists(NUDGE_QUIET_HOURS))
+		load_table(&quiet_hours_columns, snapshot ? snapshot : SnapshotSelf,
+				   &quiet_hours, LOADER(quiet_hours_load));
 	if (snapshot)
 		UnregisterSnapshot(snapshot);
 
@@ -687,6 +724,8 @@ load_rules(MemoryContext context, RowLoader condition_loader,
 		pfree(conditions.elements);
 	assign_caps(rules, &caps);
 	assign_segments(rules, &segments);
+	rules->nquiet_hours = quiet_hours.n;
+	rules->quiet_hours = (QuietHours *) quiet_hours.elements;
 	rules->index = rule_index_build(rules);
 
 	MemoryContextSwitchTo(old);

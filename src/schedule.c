@@ -129,8 +129,8 @@ append_event(Scheduler *scheduler, const char *type, TimestampTz now,
  * Adds an interval as PostgreSQL does for UTC: a session's time zone must not
  * decide when a message is due.
  */
-static TimestampTz
-add_interval(TimestampTz time, const Interval *span)
+TimestampTz
+schedule_add_interval(TimestampTz time, const Interval *span)
 {
 	/* Rows that came past the checks must not make the INSERT fail. */
 	if (abs(span->month) > MAX_SPAN_DAYS / DAYS_PER_MONTH ||
@@ -144,13 +144,12 @@ add_interval(TimestampTz time, const Interval *span)
 }
 
 /*
- * When a trigger that fires now is due; batch ones at the next multiple of the
- * interval since 1970.
+ * Batch ones at the next multiple of the interval since 1970
  */
-static TimestampTz
-due_time(const Rule *rule, TimestampTz now)
+TimestampTz
+schedule_due_time(const Rule *rule, TimestampTz now)
 {
-	TimestampTz due = add_interval(now, &rule->delay);
+	TimestampTz due = schedule_add_interval(now, &rule->delay);
 
 	if (rule->priority == PRIORITY_BATCH)
 		due = due_batch_time(due);
@@ -162,7 +161,7 @@ append_pending(Scheduler *scheduler, Evaluator *evaluator, const Rule *rule,
 			   double score, int64 pending_id)
 {
 	Action	   *action = &evaluator->action;
-	TimestampTz due = due_time(rule, evaluator->now);
+	TimestampTz due = schedule_due_time(rule, evaluator->now);
 	Datum		values[Natts_pending] = {0};
 	bool		nulls[Natts_pending] = {0};
 
@@ -179,7 +178,7 @@ append_pending(Scheduler *scheduler, Evaluator *evaluator, const Rule *rule,
 	values[Anum_pending_due_at - 1] = TimestampTzGetDatum(due);
 	if (rule->has_expiry)
 		values[Anum_pending_expires_at - 1] =
-			TimestampTzGetDatum(add_interval(due, &rule->expiry));
+			TimestampTzGetDatum(schedule_add_interval(due, &rule->expiry));
 	nulls[Anum_pending_expires_at - 1] = !rule->has_expiry;
 	values[Anum_pending_score - 1] = Float8GetDatum(score);
 	values[Anum_pending_action_id - 1] = Int64GetDatum(action->action_id);

@@ -70,6 +70,9 @@ typedef struct Scheduler Scheduler;
 extern Scheduler *scheduler_open(void);
 extern void scheduler_close(Scheduler *scheduler, Evaluator *evaluator);
 
+/* Adds a delay, an expiry or the like, in UTC */
+extern TimestampTz schedule_add_interval(TimestampTz time, const Interval *span);
+
 /* A rule's conditions hold for the action in hand. */
 extern void schedule_rule(Scheduler *scheduler, Evaluator *evaluator,
 						  const Rule *rule, double score);
@@ -79,6 +82,9 @@ extern void schedule_error(Evaluator *evaluator, const Rule *rule,
 						   int condition, void *arg);
 extern void schedule_segment_error(Evaluator *evaluator, const Segment *segment,
 								   int condition, void *arg);
+
+/* When a trigger that fires now is due */
+extern TimestampTz schedule_due_time(const Rule *rule, TimestampTz now);
 
 /* Rules that schedule_rule scheduled are also put into this list, if it is set. */
 typedef struct FiredRules

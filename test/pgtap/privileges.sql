@@ -37,6 +37,15 @@ INSERT INTO allowed
 SELECT 'marketer', t, p, '*'
 FROM unnest('{rules,conditions,frequency_caps,templates,segments,segment_members}'::text[]) AS t,
      unnest('{SELECT,INSERT,UPDATE,DELETE}'::text[]) AS p;
+-- consent
+INSERT INTO allowed VALUES
+    ('app', 'subscriptions', 'SELECT', 'user_id,topic,subscribed,updated_at'),
+    ('app', 'subscriptions', 'INSERT', 'user_id,topic,subscribed'),
+    ('app', 'subscriptions', 'UPDATE', 'subscribed'),
+    ('marketer', 'subscriptions', 'SELECT', '*'),
+    ('marketer', 'suppressions', 'SELECT', 'suppression_id,user_id,channel,reason,message_id,source,created_at'),
+    ('marketer', 'quiet_hours', 'SELECT', '*'), ('marketer', 'quiet_hours', 'INSERT', '*'),
+    ('marketer', 'quiet_hours', 'UPDATE', '*'), ('marketer', 'quiet_hours', 'DELETE', '*');
 
 CREATE TEMP TABLE callable (access text, routine text);
 INSERT INTO callable VALUES
@@ -57,6 +66,15 @@ INSERT INTO allowed VALUES
     ('app', 'watched_tables', 'SELECT', '*'), ('marketer', 'watched_tables', 'SELECT', '*'), ('marketer', 'synced_tables', 'SELECT', '*');
 INSERT INTO callable
 SELECT 'app', r FROM unnest('{watch_table,unwatch_table,watch,check_source_table,check_source_columns,put_triggers,drop_triggers}'::text[]) AS r;
+-- consent
+INSERT INTO callable VALUES
+    ('app', 'suppress'), ('marketer', 'suppress'), ('marketer', 'unsuppress'), ('mailer', 'suppress');
+
+-- Channels
+INSERT INTO allowed
+SELECT 'marketer', t, p, '*'
+FROM unnest('{channels,channel_urgency}'::text[]) AS t, unnest('{SELECT,INSERT,UPDATE,DELETE}'::text[]) AS p;
+INSERT INTO callable VALUES ('marketer', 'channel_scores'), ('marketer', 'coordinate_channels');
 
 -- Tables, views, materialised views, partitions: each privilege on each column
 CREATE TEMP VIEW may AS
@@ -230,6 +248,28 @@ SELECT is(as_role('t_app', s), '42501', 'app: ' || s) FROM unnest(ARRAY[
     $$SELECT nudge.execute_pending()$$,
     $$SELECT nudge.maintain()$$,
     $$SELECT nudge.grant_access('t_app', 'mailer')$$]) AS s;
+
+-- consent: pages for unsubscribing, and hours
+SELECT is(as_role('t_app', $$INSERT INTO nudge.subscriptions (user_id, topic, subscribed) VALUES ('p1', 'news', false)
+    ON CONFLICT (user_id, topic) DO UPDATE SET subscribed = EXCLUDED.subscribed$$), '', 'app says what a user thinks of a topic') FROM generate_series(1, 2);
+SELECT is(as_role(r, $$SELECT nudge.suppress('t_consent', 'T@example.org')$$), CASE r WHEN 't_app' THEN 'true' ELSE 'false' END, r || ' suppresses an address')
+FROM unnest('{t_app,t_marketer,t_mailer}'::text[]) AS r;
+SELECT is(as_role('t_marketer', $$SELECT user_id FROM nudge.suppressions$$), 't_consent', 'marketer sees who is suppressed');
+SELECT is(as_role('t_app', s), '42501', 'app: ' || s) FROM unnest(ARRAY[
+    $$SELECT user_id FROM nudge.suppressions$$,
+    $$INSERT INTO nudge.suppressions (user_id) VALUES ('p1')$$,
+    $$SELECT nudge.unsuppress('t_consent')$$,
+    $$SELECT nudge.message_refusals('{}', '{}', '{}', '{}')$$,
+    $$DELETE FROM nudge.subscriptions$$,
+    $$INSERT INTO nudge.quiet_hours (starts, ends) VALUES ('22:00', '08:00')$$]) AS s;
+SELECT is(as_role('t_marketer', s), '42501', 'marketer: ' || s) FROM unnest(ARRAY[
+    $$SELECT address FROM nudge.suppressions$$,
+    $$DELETE FROM nudge.suppressions$$,
+    $$UPDATE nudge.subscriptions SET subscribed = true$$]) AS s;
+SELECT is(as_role('t_marketer', $$INSERT INTO nudge.quiet_hours (channel, starts, ends, days) VALUES ('sms', '22:00', '08:00', '{mon}')$$), '', 'marketer keeps quiet hours');
+SELECT is(as_role('t_marketer', $$DELETE FROM nudge.quiet_hours$$), '', 'and removes them');
+SELECT is(as_role('t_marketer', $$SELECT nudge.unsuppress('t_consent')$$), '1', 'and lifts a suppression');
+DELETE FROM nudge.subscriptions WHERE user_id = 'p1';
 
 -- marketer
 SELECT is(as_role('t_marketer', $$INSERT INTO nudge.templates (template_id, subject, body_text) VALUES ('t_priv', 'Hi', 'Hello')$$), '', 'marketer writes a template');

@@ -121,13 +121,13 @@ SELECT is_empty(
        LEFT JOIN pg_inherits i ON i.inhrelid = r.oid
        WHERE c.contype = 'f'
          AND (i.inhparent IS NOT NULL
-              OR r.relname IN ('users', 'pending', 'cap_usage', 'message_queue')) $$,
+              OR r.relname IN ('users', 'pending', 'cap_usage', 'message_queue', 'subscriptions', 'suppressions')) $$,
     'no table that grows with the users has a foreign key');
 
 SELECT is_empty(
     $$ SELECT r.oid::regclass
        FROM member_relation r
-       WHERE (r.relkind = 'p' OR r.relname IN ('pending', 'cap_usage', 'message_queue'))
+       WHERE (r.relkind = 'p' OR r.relname IN ('pending', 'cap_usage', 'message_queue', 'subscriptions'))
          AND NOT EXISTS (SELECT FROM pg_attribute a
                          WHERE a.attrelid = r.oid AND a.attname = 'user_id' AND a.attnotnull) $$,
     'every runtime table carries user_id');

@@ -55,10 +55,10 @@ SELECT 'ex_' || u, u || '@example.org', NULL, NULL, NULL, NULL, jsonb_build_obje
 FROM unnest('{gone,paused,disabled,testing,expired,fresh,cancelled,later,before,other,own,nobody_else,fine,
               bad,good1,good2,abort,line,name,bytes,required,required2,broken,batch,dead}'::text[]) AS u;
 INSERT INTO nudge.users (user_id, email, phone, timezone, locale, profile, behavior, preferences, created_at) VALUES
-    ('ex_phone', NULL, '+49 1', NULL, NULL, '{"name": "phone"}', '{}', '{}', '2019-01-01'),
+    ('ex_phone', NULL, '+49 1', NULL, NULL, '{"name": "phone"}', '{}', '{"sms_enabled": true}', '2019-01-01'),
     ('ex_none', NULL, NULL, NULL, NULL, '{}', '{}', '{}', '2019-01-01'),
     ('ex_out', 'out@example.org', NULL, NULL, NULL, '{}', '{}', '{"email_enabled": false}', '2019-01-01'),
-    ('ex_out_phone', 'out@example.org', '+49 2', NULL, NULL, '{"name": "out"}', '{}', '{"email_enabled": false}', '2019-01-01'),
+    ('ex_out_phone', 'out@example.org', '+49 2', NULL, NULL, '{"name": "out"}', '{}', '{"email_enabled": false, "sms_enabled": true}', '2019-01-01'),
     ('ex_yes', 'yes@example.org', NULL, NULL, NULL, '{}', '{}', '{"email_enabled": true, "sms_enabled": false}', '2019-01-01'),
     ('ex_all', 'all@example.org', '+49 3', 'Asia/Tokyo', 'de', '{"name": "A & B", "zero": 0}', '{"visits": 3}',
      '{"colour": "red"}', '2019-01-01');

@@ -16,7 +16,8 @@ RETURNS void LANGUAGE sql AS $$
     VALUES ((SELECT rule_id FROM nudge.rules WHERE name = 'cp ' || rule), channel, period, most)
 $$;
 CREATE FUNCTION pg_temp.who(who text, timezone text DEFAULT NULL) RETURNS void LANGUAGE sql AS $$
-    INSERT INTO nudge.users (user_id, email, phone, timezone) VALUES ('cp_' || who, 'x@example.org', '+49', timezone)
+    INSERT INTO nudge.users (user_id, email, phone, timezone, preferences)
+    VALUES ('cp_' || who, 'x@example.org', '+49', timezone, '{"sms_enabled": true}')
 $$;
 -- A trigger that fired at a time, due then
 CREATE FUNCTION pg_temp.fire(who text, rule text, fired timestamptz, due interval DEFAULT '0') RETURNS boolean LANGUAGE sql AS $$

@@ -4,6 +4,7 @@ SET client_min_messages = warning;
 CREATE FUNCTION pg_temp.put(names text[], priority nudge.priority, channel text DEFAULT 'outbox_test',
                             available_at timestamptz DEFAULT now(), created_at timestamptz DEFAULT now())
 RETURNS void LANGUAGE sql AS $$
+    INSERT INTO nudge.users (user_id) SELECT unnest(names) ON CONFLICT DO NOTHING;
     WITH m AS (
         INSERT INTO nudge.messages (user_id, pending_id, rule_id, channel, recipient, template_id, subject,
                                     body_text, body_html, sender_name, sender_address, reply_to, headers,
@@ -221,5 +222,6 @@ COMMIT;
 
 DELETE FROM nudge.outbox WHERE channel IN ('outbox_test', 'outbox_test_sms', 'guide_test');
 DELETE FROM nudge.events WHERE user_id ~ '^(n[123]|b1|i[12]|l1|h1|later|whole|c1|old|gone|g[1-4]|hot[0-9]+|cap-.*)$';
+DELETE FROM nudge.users WHERE user_id ~ '^(n[123]|b1|i[12]|l1|h1|later|whole|c1|old|gone|g[1-4]|hot[0-9]+|cap-.*)$';
 DELETE FROM nudge.cap_usage WHERE user_id LIKE 'cap-%';
 SELECT count(*) FROM nudge.outbox WHERE channel IN ('outbox_test', 'outbox_test_sms', 'guide_test');

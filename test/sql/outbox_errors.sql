@@ -15,6 +15,7 @@ BEGIN
     RETURN md5(contents);
 END
 $$;
+INSERT INTO nudge.users (user_id) SELECT 'oe' || g FROM generate_series(1, 4) g;
 WITH m AS (
     INSERT INTO nudge.messages (user_id, channel, recipient, subject, priority)
     SELECT 'oe' || g, 'outbox_errors', 'x@example.org', 'Hello', 'high' FROM generate_series(1, 4) g
@@ -131,3 +132,4 @@ UPDATE nudge.outbox SET subject = 'Other' WHERE user_id = 'oe1';
 SELECT CASE WHEN pg_temp.contents() = :'before' THEN 'nothing has changed' ELSE 'SOMETHING HAS CHANGED' END;
 DELETE FROM nudge.outbox WHERE channel = 'outbox_errors';
 DELETE FROM nudge.events WHERE user_id LIKE 'oe_';
+DELETE FROM nudge.users WHERE user_id LIKE 'oe_';

@@ -11,7 +11,7 @@ INSERT INTO nudge.templates (template_id, channel, subject, body_text, body_html
     ('pv_abort', 'email', 'x', '{% abort "no stock" %}', NULL);
 INSERT INTO nudge.users (user_id, email, phone, profile, preferences) VALUES
     ('pv_ann', 'ann@example.org', '+47 1', '{"name": "Ann & Co"}', '{"colour": "red"}'),
-    ('pv_phone', NULL, '+47 2', '{}', '{}'), ('pv_none', NULL, NULL, '{}', '{}'),
+    ('pv_phone', NULL, '+47 2', '{}', '{"sms_enabled": true}'), ('pv_none', NULL, NULL, '{}', '{}'),
     ('pv_out', 'out@example.org', NULL, '{}', '{"email_enabled": false}');
 INSERT INTO nudge.rules (name, trigger_type, template_id, channels, personalization) VALUES
     ('pv', 'behavioral', 'pv', '{email,sms}', '{"include_cart_items": true, "discount_offer": 10, "user_preferences": true, "related_products": 2}'),

@@ -69,6 +69,12 @@ INSERT INTO nudge.templates (template_id, subject, body_text) VALUES
     ('welcome', 'Hello {{ user.user_id }}', 'Welcome, {{ user.user_id }}'),
     ('broken', 'Hello', '{{ user.profile.nothing | no_such_filter }}');
 INSERT INTO nudge.templates (template_id, channel, body_text) VALUES ('welcome', 'sms', 'Hi');
+-- channels that came with the extension, changed and not, and one that was added
+INSERT INTO nudge.channels (name, base_score, address_path) VALUES ('whatsapp', 0.8, 'profile.whatsapp');
+UPDATE nudge.channels SET base_score = 0.65, description = 'Mail' WHERE name = 'email';
+UPDATE nudge.channels SET enabled = false WHERE name = 'push';
+INSERT INTO nudge.channel_urgency VALUES ('high', 'whatsapp', 0.9);
+UPDATE nudge.channel_urgency SET modifier = 0.5 WHERE urgency = 'low' AND channel = 'email';
 INSERT INTO nudge.segments (name) VALUES ('some');
 INSERT INTO nudge.segment_members (segment, user_id) SELECT 'some', 'user-' || g FROM generate_series(1, 20) g;
 INSERT INTO nudge.rules (name, trigger_type, template_id, priority, delay, segments, cancel_on) VALUES
@@ -78,6 +84,7 @@ INSERT INTO nudge.rules (name, trigger_type, template_id, priority, delay, segme
 INSERT INTO nudge.conditions (rule_id, position, condition_type, parameters)
     SELECT rule_id, 1, 'action_type', '{"types": ["login"]}' FROM nudge.rules;
 INSERT INTO nudge.frequency_caps (rule_id, period, max_messages) SELECT rule_id, 'daily', 1 FROM nudge.rules WHERE name = 'now';
+INSERT INTO nudge.rules (name, trigger_type, template_id, channels, channel_strategy) VALUES ('then', 'transactional', 'welcome', '{email,sms,whatsapp}', 'fallback');
 INSERT INTO nudge.frequency_caps (period, max_messages) VALUES ('monthly', 30);
 -- an application's tables: one that is watched, one that nudge.users follows, both
 CREATE TABLE shop_orders (id int, customer text, status text, note text);
@@ -88,6 +95,9 @@ INSERT INTO shop_members SELECT 'user-' || g, 'Name ' || g FROM generate_series(
 SELECT nudge.sync_users('shop_members', '{"user_id": "id", "profile.first_name": "given_name"}');
 SELECT nudge.watch_table('shop_members', 'id');
 UPDATE shop_members SET given_name = 'New name' WHERE id = 'user-1';
+INSERT INTO nudge.subscriptions (user_id, topic, subscribed) VALUES ('user-1', 'news', false), ('user-2', 'news', true);
+INSERT INTO nudge.suppressions (user_id, address, reason) VALUES ('user-3', NULL, 'manual'), (NULL, 'Nobody@example.org', 'bounced');
+INSERT INTO nudge.quiet_hours (channel, starts, ends, days, action) VALUES ('push', '22:00', '08:00', '{mon}', 'drop');
 -- rows in the DEFAULT partitions, in dated ones of the past, and in today's
 SELECT nudge.maintain();
 INSERT INTO nudge.actions (user_id, action_type, occurred_at, recorded_at)
@@ -106,9 +116,9 @@ $node->safe_psql('source', $_) foreach (
 	"SELECT nudge.record_event(message_id, 'opened', now(), '{\"event_id\": \"1\"}') FROM nudge.outbox WHERE status = 'sent'");
 
 my $summary = 'SELECT '
-  . join(', ', map { "(SELECT count(*) > 0 FROM nudge.$_)" } qw(pending message_queue message_blocks message_results events cap_usage executor_runs frequency_caps))
+  . join(', ', map { "(SELECT count(*) > 0 FROM nudge.$_)" } qw(pending message_queue message_blocks message_results events cap_usage executor_runs frequency_caps subscriptions suppressions quiet_hours channels))
   . ", (SELECT count(DISTINCT tableoid) FROM nudge.actions)";
-is($node->safe_psql('source', $summary), 't|t|t|t|t|t|t|t|4',
+is($node->safe_psql('source', $summary), 't|t|t|t|t|t|t|t|t|t|t|t|4',
 	'there are rows of every kind, in four partitions of actions');
 my @source = split /\n/, $node->safe_psql('source', $fingerprint);
 
@@ -129,6 +139,10 @@ my %ways = (
 	'plain SQL through partition roots' => {
 		dump => [ '--load-via-partition-root', '-f', "$dir/root.sql" ],
 		restore => [ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', "$dir/root.sql" ]
+	},
+	'plain SQL, an INSERT a row' => {
+		dump => [ '--inserts', '-f', "$dir/inserts.sql" ],
+		restore => [ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', "$dir/inserts.sql" ]
 	},
 	'directory, four jobs each way' => {
 		dump => [ '-Fd', '-j4', '-f', "$dir/directory" ],

@@ -23,6 +23,7 @@ ALTER SEQUENCE nudge.messages_message_id_seq INCREMENT BY 64;
 
 -- as the executor does it: messages, queue and guide in one transaction
 CREATE PROCEDURE put(n integer) LANGUAGE sql AS $$
+    INSERT INTO nudge.users (user_id) SELECT 'u' || g FROM generate_series(1, n) g ON CONFLICT DO NOTHING;
     WITH m AS (
         INSERT INTO nudge.messages (user_id, channel, recipient, priority)
         SELECT 'u' || g, 'email', 'x@example.org', (enum_range(NULL::nudge.priority))[1 + floor(random() * 2)]

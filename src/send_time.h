@@ -1,0 +1,35 @@
+/*-------------------------------------------------------------------------
+ *
+ * send_time.h
+ *	  When a message may go out: quiet hours and the rule's send window.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef NUDGE_SEND_TIME_H
+#define NUDGE_SEND_TIME_H
+
+#include "postgres.h"
+
+#include "rules.h"
+#include "user.h"
+
+/*
+ * When a message of a rule may go out to a user by a channel, from an instant on:
+ * that instant itself where it may at once, DT_NOEND where it never may.  *drop
+ * tells that it came up in quiet hours in which messages are dropped.  Where it may
+ * not go out at once, *reason says why: quiet_hours, send_window or
+ * no_send_window.
+ */
+extern TimestampTz send_time_allowed(const Rules *rules, const Rule *rule,
+									 const UserRow *user, const char *channel,
+									 TimestampTz at, bool *drop,
+									 const char **reason);
+
+/*
+ * When quiet hours, which an instant may be in, are over; rule may be NULL.
+ */
+extern TimestampTz quiet_hours_over(const Rules *rules, const Rule *rule,
+									const UserRow *user, const char *channel,
+									TimestampTz at, bool *drop);
+
+#endif							/* NUDGE_SEND_TIME_H */
