@@ -69,6 +69,7 @@ typedef struct Probe
 	Relation	table;
 	Relation	index;
 	IndexScanDesc scan;
+	IndexScanDesc seek;			/* of the index alone; opened at first use */
 	TupleTableSlot *slot;
 
 	/* A partition's rows were recorded from then on, and before the other */
@@ -78,6 +79,9 @@ typedef struct Probe
 
 /* Keys of a scan of actions: user, type, two ends of times, two ends of ids */
 #define NUM_ACTION_KEYS 6
+
+/* Keys of a look for types that a user has done: user, type */
+#define NUM_SEEK_KEYS 2
 
 /* Keys of a scan of events: user, and when it was recorded */
 #define NUM_EVENT_KEYS 2
@@ -147,6 +151,8 @@ probe_close(Probe *probe)
 		return;
 	ExecDropSingleTupleTableSlot(probe->slot);
 	index_endscan(probe->scan);
+	if (probe->seek != NULL)
+		index_endscan(probe->seek);
 	index_close(probe->index, NoLock);
 	table_close(probe->table, NoLock);
 }
@@ -692,7 +698,7 @@ seek_type(History *history, Probe *probe, Datum user_id, Bytes from, Bytes *type
 {
 	Datum		from_datum = PointerGetDatum(cstring_to_text_with_len(from.data,
 																	 from.length));
-	ScanKeyData keys[NUM_ACTION_KEYS];
+	ScanKeyData keys[NUM_SEEK_KEYS];
 	MemoryContext old;
 	Datum		found_type = (Datum) 0;
 	bool		found;
@@ -701,23 +707,19 @@ seek_type(History *history, Probe *probe, Datum user_id, Bytes from, Bytes *type
 	key_text(&keys[0], 1, user_id);
 	ScanKeyEntryInitialize(&keys[1], 0, 2, BTGreaterEqualStrategyNumber,
 						   InvalidOid, C_COLLATION_OID, F_TEXT_GE, from_datum);
-	/* The scan has as many keys as others have. */
-	ScanKeyInit(&keys[2], 3, BTGreaterEqualStrategyNumber, F_TIMESTAMPTZ_GE,
-				TimestampTzGetDatum(PG_INT64_MIN));
-	ScanKeyInit(&keys[3], 3, BTLessEqualStrategyNumber, F_TIMESTAMPTZ_LE,
-				TimestampTzGetDatum(PG_INT64_MAX));
-	ScanKeyInit(&keys[4], 4, BTGreaterEqualStrategyNumber, F_INT8GE,
-				Int64GetDatum(PG_INT64_MIN));
-	ScanKeyInit(&keys[5], 4, BTLessEqualStrategyNumber, F_INT8LE,
-				Int64GetDatum(PG_INT64_MAX));
 
 	old = MemoryContextSwitchTo(history->context);
-	probe->scan->xs_want_itup = true;
-	index_rescan(probe->scan, keys, NUM_ACTION_KEYS, NULL, 0);
-	found = index_getnext_tid(probe->scan, ForwardScanDirection) != NULL;
+	if (probe->seek == NULL)
+	{
+		probe->seek = index_beginscan(probe->table, probe->index, SnapshotSelf,
+									  NUM_SEEK_KEYS, 0);
+		probe->seek->xs_want_itup = true;
+	}
+	index_rescan(probe->seek, keys, NUM_SEEK_KEYS, NULL, 0);
+	found = index_getnext_tid(probe->seek, ForwardScanDirection) != NULL;
 	if (found)
-		found_type = index_getattr(probe->scan->xs_itup, 2,
-								   probe->scan->xs_itupdesc, &isnull);
+		found_type = index_getattr(probe->seek->xs_itup, 2,
+								   probe->seek->xs_itupdesc, &isnull);
 	MemoryContextSwitchTo(old);
 	/* A long one may have been compressed. */
 	if (found)
@@ -781,7 +783,6 @@ leap_types(History *history, Probe *probe, const Action *action,
 		if (i < ntypes && compare_bytes(types[i], type) == 0)
 			add_place(found, i++);
 	}
-	probe->scan->xs_want_itup = false;
 }
 
 typedef struct TypesNote
