@@ -21,6 +21,10 @@ CREATE TRIGGER check_segment_circles AFTER INSERT OR UPDATE OF conditions ON nud
 COMMENT ON TRIGGER check_segment_circles ON nudge.segments IS
     'Refuses segments that contain themselves, or too many levels of others';
 
+-- The primary key looks up by user.
+CREATE INDEX segment_members_segment_idx ON nudge.segment_members (segment, user_id);
+COMMENT ON INDEX nudge.segment_members_segment_idx IS 'Finds the users of a segment';
+
 CREATE FUNCTION nudge.in_segment(user_id text, segment text) RETURNS boolean
 LANGUAGE C STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
