@@ -33,12 +33,11 @@ condition_input_error(int sqlstate)
 }
 
 /*
- * Does a path refer to variables ($name)?  There are none, and evaluating them
- * would raise an error even silently.  A path is printed with every string and
- * name in double quotes, so that outside of those $" starts a variable.
+ * A path is printed with every string and name in double quotes, so that outside
+ * of those $" starts a variable.
  */
-static bool
-has_variables(JsonPath *jsonpath)
+bool
+jsonpath_has_variables(JsonPath *jsonpath)
 {
 	const char *text =
 	DatumGetCString(DirectFunctionCall1(jsonpath_out, PointerGetDatum(jsonpath)));
@@ -165,8 +164,8 @@ check_templates(JsonPathItem *item)
 		check_templates(&other);
 }
 
-static JsonPath *
-compile_jsonpath(const char *text)
+JsonPath *
+jsonpath_compile(const char *text)
 {
 	JsonPath   *jsonpath = DatumGetJsonPathP(DirectFunctionCall1(jsonpath_in,
 																 CStringGetDatum(text)));
@@ -177,11 +176,8 @@ compile_jsonpath(const char *text)
 	return jsonpath;
 }
 
-/*
- * Compiles in a subtransaction, so that an error becomes a fault like any other.
- */
-static JsonPath *
-check_jsonpath(Parser *parser, const char *text)
+JsonPath *
+jsonpath_check(FaultList *faults, const char *path, const char *text)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -191,7 +187,7 @@ check_jsonpath(Parser *parser, const char *text)
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
-		jsonpath = compile_jsonpath(text);
+		jsonpath = jsonpath_compile(text);
 		ReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(context);
 		CurrentResourceOwner = owner;
@@ -209,8 +205,7 @@ check_jsonpath(Parser *parser, const char *text)
 
 		if (!condition_input_error(error->sqlerrcode))
 			ReThrowError(error);
-		fault_add(parser->faults, error->sqlerrcode,
-				  parameter_path(parser, PARAMETER_PATH), error->hint, "%s%s%s",
+		fault_add(faults, error->sqlerrcode, path, error->hint, "%s%s%s",
 				  error->message, error->detail != NULL ? ": " : "",
 				  error->detail != NULL ? error->detail : "");
 		FreeErrorData(error);
@@ -230,11 +225,12 @@ parse_jsonpath(Parser *parser)
 	if (path == NULL)
 		return;
 	text = json_string(path);
-	jsonpath = parser->catch_errors ? check_jsonpath(parser, text) :
-		compile_jsonpath(text);
+	jsonpath = !parser->catch_errors ? jsonpath_compile(text) :
+		jsonpath_check(parser->faults, parameter_path(parser, PARAMETER_PATH),
+					   text);
 	if (jsonpath == NULL)
 		return;
-	if (has_variables(jsonpath))
+	if (jsonpath_has_variables(jsonpath))
 		fault_add(parser->faults, ERRCODE_UNDEFINED_OBJECT,
 				  parameter_path(parser, PARAMETER_PATH),
 				  "A path reads $.user and $.action.",

@@ -15,6 +15,7 @@
 #include "postgres.h"
 
 #include "due.h"
+#include "entry_store.h"
 #include "personalize.h"
 #include "rules.h"
 #include "templates.h"
@@ -85,6 +86,7 @@ typedef struct Batch
 	BatchUser  *users;
 	Templates	templates;
 	UsageStore *usage;
+	EntryStore *entries;
 
 	/* The last rule that was rendered for, as templates see it */
 	const Rule *last_rule;
@@ -103,8 +105,8 @@ typedef struct ExecuteTotals
 extern void execute_due(int max_rows, TimestampTz as_of, ExecuteTotals *totals);
 
 /*
- * execute_caps.c: turns messages of triggers from..to-1 that caps forbid into
- * skips, and counts the others.
+ * execute_caps.c: turns messages of triggers from..to-1 that caps or earlier
+ * entries into the rule forbid into skips, and counts the others.
  */
 extern void execute_caps(Batch *batch, int from, int to);
 

@@ -20,6 +20,7 @@ int			nudge_batch_interval = 60;
 int			nudge_retention_days = 90;
 int			nudge_max_pending_triggers = 10000;
 bool		nudge_evaluate = true;
+double		nudge_control_group_percent = 0.0;
 
 void		_PG_init(void);
 
@@ -64,6 +65,12 @@ _PG_init(void)
 	DefineCustomBoolVariable("nudge.evaluate",
 							 "Evaluates rules as actions come in; off records actions only.",
 							 NULL, &nudge_evaluate, true,
+							 PGC_USERSET, 0,
+							 NULL, NULL, NULL);
+	DefineCustomRealVariable("nudge.control_group_percent",
+							 "Share of users who get nothing but transactional messages.",
+							 "A hash of the user's id decides, so that it is always the same users.",
+							 &nudge_control_group_percent, 0.0, 0.0, 100.0,
 							 PGC_USERSET, 0,
 							 NULL, NULL, NULL);
 	liquid_define_settings();

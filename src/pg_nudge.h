@@ -16,5 +16,6 @@ extern int	nudge_batch_interval;	/* seconds */
 extern int	nudge_retention_days;
 extern int	nudge_max_pending_triggers;
 extern bool nudge_evaluate;
+extern double nudge_control_group_percent;
 
 #endif							/* PG_NUDGE_H */

@@ -49,6 +49,7 @@ static const char *const relation_names[] = {
 	[NUDGE_MESSAGES_SEQ] = "messages_message_id_seq",
 	[NUDGE_EVENTS_SEQ] = "events_event_id_seq",
 	[NUDGE_SEGMENTS] = "segments",
+	[NUDGE_RULE_ENTRIES] = "rule_entries",
 };
 
 /* Labels in the order of the C enums of rules.h and caps.h */

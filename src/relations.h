@@ -33,7 +33,8 @@ typedef enum NudgeRelation
 	NUDGE_EVENTS_SEQ,
 
 	/* Since 0.3.0 */
-	NUDGE_SEGMENTS
+	NUDGE_SEGMENTS,
+	NUDGE_RULE_ENTRIES
 } NudgeRelation;
 
 /* Oid of a table or sequence; error 55000 where the extension is not installed. */

@@ -34,6 +34,10 @@ extern void check_delay(FaultList *faults, const char *path,
 						const Interval *delay);
 extern void check_expiry(FaultList *faults, const char *path,
 						 const Interval *expiry);
+
+/* An interval that must be greater than 0; the hint is for one that is not. */
+extern void check_span(FaultList *faults, const char *path, const char *hint,
+					   const Interval *span);
 extern void check_channel(FaultList *faults, const char *path,
 						  const char *channel);
 extern void check_channels(FaultList *faults, const TextList *channels);

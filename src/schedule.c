@@ -15,14 +15,14 @@
 #include "cap_check.h"
 #include "document.h"
 #include "due.h"
+#include "entry_check.h"
+#include "holdout.h"
 #include "pg_nudge.h"
 #include "relations.h"
+#include "softtime.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
-
-/* Twice what the checks of rules allow for each part of a delay or an expiry */
-#define MAX_SPAN_DAYS (200 * 360)
 
 /* Of errors of one statement, so many different conditions are told of. */
 #define MAX_ERRORS 1000
@@ -121,31 +121,13 @@ append_event(Scheduler *scheduler, const char *type, TimestampTz now,
 }
 
 /*
- * Adds an interval as PostgreSQL does for UTC: a session's time zone must not
- * decide when a message is due.
- */
-static TimestampTz
-add_interval(TimestampTz time, const Interval *span)
-{
-	/* Rows that came past the checks must not make the INSERT fail. */
-	if (abs(span->month) > MAX_SPAN_DAYS / DAYS_PER_MONTH ||
-		abs(span->day) > MAX_SPAN_DAYS ||
-		span->time > MAX_SPAN_DAYS * USECS_PER_DAY ||
-		span->time < -MAX_SPAN_DAYS * USECS_PER_DAY)
-		return time;
-	return DatumGetTimestamp(DirectFunctionCall2(timestamp_pl_interval,
-												 TimestampGetDatum(time),
-												 IntervalPGetDatum(span)));
-}
-
-/*
  * When a trigger that fires now is due; batch ones at the next multiple of the
  * interval since 1970.
  */
 static TimestampTz
 due_time(const Rule *rule, TimestampTz now)
 {
-	TimestampTz due = add_interval(now, &rule->delay);
+	TimestampTz due = soft_add_interval(now, &rule->delay);
 
 	if (rule->priority == PRIORITY_BATCH)
 		due = due_batch_time(due);
@@ -154,7 +136,7 @@ due_time(const Rule *rule, TimestampTz now)
 
 static void
 append_pending(Scheduler *scheduler, Evaluator *evaluator, const Rule *rule,
-			   double score, int64 pending_id)
+			   double score, int64 pending_id, Datum reentry_key)
 {
 	Action	   *action = &evaluator->action;
 	TimestampTz due = due_time(rule, evaluator->now);
@@ -174,7 +156,7 @@ append_pending(Scheduler *scheduler, Evaluator *evaluator, const Rule *rule,
 	values[Anum_pending_due_at - 1] = TimestampTzGetDatum(due);
 	if (rule->has_expiry)
 		values[Anum_pending_expires_at - 1] =
-			TimestampTzGetDatum(add_interval(due, &rule->expiry));
+			TimestampTzGetDatum(soft_add_interval(due, &rule->expiry));
 	nulls[Anum_pending_expires_at - 1] = !rule->has_expiry;
 	values[Anum_pending_score - 1] = Float8GetDatum(score);
 	values[Anum_pending_action_id - 1] = Int64GetDatum(action->action_id);
@@ -190,6 +172,8 @@ append_pending(Scheduler *scheduler, Evaluator *evaluator, const Rule *rule,
 	nulls[Anum_pending_last_error - 1] = true;
 	for (int i = NFIRST_PENDING; i < Natts_pending; i++)
 		nulls[i] = true;
+	values[Anum_pending_reentry_key - 1] = reentry_key;
+	nulls[Anum_pending_reentry_key - 1] = reentry_key == (Datum) 0;
 
 	appender_insert(open_pending(scheduler), values, nulls);
 }
@@ -227,6 +211,44 @@ cap_document(const FrequencyCap *cap)
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 }
 
+static Jsonb *
+entry_metadata(const Rule *rule, const EntryState *entry)
+{
+	JsonbParseState *state = NULL;
+
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	push_entry(&state, rule, entry);
+	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+}
+
+/*
+ * Whether the user may enter the rule and is not held out; an event tells of it
+ * if not.  Held out are those who would otherwise have entered, so that they
+ * compare with those who did; caps come later, as one group uses up none.
+ */
+static bool
+may_enter(Scheduler *scheduler, Evaluator *evaluator, const Rule *rule,
+		  EntryState *entry)
+{
+	Action	   *action = &evaluator->action;
+	const char *reason;
+	const char *type = "skipped";
+
+	if (entry_check(evaluator, rule, entry))
+	{
+		reason = holdout_reason(rule, action->user_id);
+		if (reason == NULL)
+			return true;
+		type = "held_out";
+	}
+	else
+		reason = entry->reason;
+	append_event(scheduler, type, evaluator->now, action->user_id_datum,
+				 action->action_id, rule->rule_id, 0, reason,
+				 entry_metadata(rule, entry));
+	return false;
+}
+
 void
 schedule_rule(Scheduler *scheduler, Evaluator *evaluator, const Rule *rule,
 			  double score)
@@ -234,6 +256,7 @@ schedule_rule(Scheduler *scheduler, Evaluator *evaluator, const Rule *rule,
 	const FrequencyCap *cap;
 	const char *missing;
 	Action	   *action = &evaluator->action;
+	EntryState	entry;
 	int64		pending_id;
 
 	if (!evaluate_segments(evaluator, rule, &missing))
@@ -247,6 +270,8 @@ schedule_rule(Scheduler *scheduler, Evaluator *evaluator, const Rule *rule,
 		return;
 	}
 
+	if (!may_enter(scheduler, evaluator, rule, &entry))
+		return;
 	cap = cap_forbids(evaluator, rule);
 	if (cap != NULL)
 	{
@@ -258,7 +283,7 @@ schedule_rule(Scheduler *scheduler, Evaluator *evaluator, const Rule *rule,
 	}
 
 	pending_id = nudge_nextval(NUDGE_PENDING_SEQ);
-	append_pending(scheduler, evaluator, rule, score, pending_id);
+	append_pending(scheduler, evaluator, rule, score, pending_id, entry.key);
 	append_event(scheduler, "scheduled", evaluator->now, action->user_id_datum,
 				 action->action_id, rule->rule_id, pending_id, NULL, NULL);
 	remember_fired(rule);
