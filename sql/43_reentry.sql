@@ -29,27 +29,28 @@ CREATE INDEX pending_reentry_idx ON nudge.pending (user_id, rule_id, reentry_key
 -- Lets a user in again whose message of an entry was not sent, unless another
 -- message of that entry was, or still may be.  Messages of a trigger are made in
 -- one transaction, so that they have created_at in common.
-CREATE FUNCTION nudge.entry_release(message nudge.messages) RETURNS boolean
+CREATE FUNCTION nudge.entry_release(user_id text, rule_id bigint, pending_id bigint, message_id bigint, created_at timestamptz)
+RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     PERFORM FROM nudge.messages m
-    WHERE m.user_id = message.user_id AND m.created_at = message.created_at
-        AND m.pending_id = message.pending_id AND m.message_id <> message.message_id
+    WHERE m.user_id = entry_release.user_id AND m.created_at = entry_release.created_at
+        AND m.pending_id = entry_release.pending_id AND m.message_id <> entry_release.message_id
         AND (EXISTS (SELECT FROM nudge.message_queue q WHERE q.message_id = m.message_id)
              OR EXISTS (SELECT FROM nudge.message_results r WHERE r.message_id = m.message_id AND r.status = 'sent'));
     IF FOUND THEN
         RETURN false;
     END IF;
     DELETE FROM nudge.rule_entries e
-    WHERE e.user_id = message.user_id AND e.rule_id = message.rule_id AND e.pending_id = message.pending_id;
+    WHERE e.user_id = entry_release.user_id AND e.rule_id = entry_release.rule_id AND e.pending_id = entry_release.pending_id;
     RETURN FOUND;
 END
 $$;
-COMMENT ON FUNCTION nudge.entry_release(nudge.messages) IS
+COMMENT ON FUNCTION nudge.entry_release(text, bigint, bigint, bigint, timestamptz) IS
     'Internal: gives back the entry into a rule that a message stands for; false where there is none to give back';
-REVOKE ALL ON FUNCTION nudge.entry_release(nudge.messages) FROM PUBLIC;
+REVOKE ALL ON FUNCTION nudge.entry_release(text, bigint, bigint, bigint, timestamptz) FROM PUBLIC;
 
 -- Ends a live message that the caller has locked; for ack's slower relatives.
 -- A message that was not sent gives its place under the frequency caps back, and
@@ -84,7 +85,7 @@ BEGIN
             jsonb_strip_nulls(jsonb_build_object('error', error)));
     IF ended IS DISTINCT FROM 'sent' THEN
         PERFORM nudge.cap_release(m.user_id, m.rule_id, m.channel, m.fired_at);
-        PERFORM nudge.entry_release(m);
+        PERFORM nudge.entry_release(m.user_id, m.rule_id, m.pending_id, m.message_id, m.created_at);
     END IF;
 END
 $$;

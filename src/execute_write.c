@@ -19,6 +19,7 @@
 #include "append.h"
 #include "catalog/pg_type.h"
 #include "commands/async.h"
+#include "json_input.h"
 #include "plan.h"
 #include "queries.h"
 #include "relations.h"
@@ -31,6 +32,9 @@
 
 #define MESSAGES_A_BLOCK 1024
 #define NOTIFY_CHANNEL "nudge_outbox"
+
+/* Deeper is as deep as this: a smallint, far past where chains are cut */
+#define MAX_CHAIN_DEPTH 1000
 
 /* Columns, as 03_runtime_tables.sql creates them */
 enum
@@ -53,8 +57,15 @@ enum
 	Anum_messages_priority,
 	Anum_messages_fired_at,
 	Anum_messages_created_at,
-	Natts_messages = Anum_messages_created_at
+
+	/* Since 0.3.0: found by name, then in this order */
+	Anum_messages_depth,
+	Natts_messages = Anum_messages_depth
 };
+
+#define NFIRST_MESSAGES Anum_messages_created_at
+
+static const char *const messages_later_columns[] = {"depth"};
 
 enum
 {
@@ -155,6 +166,9 @@ append(Writer *writer, Appender **appender, NudgeRelation table, int natts,
 
 		*appender = appender_open(nudge_relation(table), natts);
 		appender_set_buffered(*appender);
+		if (table == NUDGE_MESSAGES)
+			appender_later_columns(*appender, messages_later_columns,
+								   lengthof(messages_later_columns));
 		MemoryContextSwitchTo(old);
 	}
 	appender_insert(*appender, values, nulls);
@@ -190,12 +204,34 @@ append_event(Writer *writer, const BatchTrigger *trigger, const char *type)
 	append(writer, &writer->events, NUDGE_EVENTS, Natts_events, values, nulls);
 }
 
+/*
+ * How many messages came one after the other before the action that fired the
+ * rule, by context.pg_nudge.depth, which nudge.record_event writes.
+ */
+static int
+chain_depth(const DueTrigger *due)
+{
+	static const PathStep steps[] = {
+		{"pg_nudge", strlen("pg_nudge")}, {"depth", strlen("depth")}
+	};
+	JsonbValue	value;
+
+	if (due->nulls[Anum_pending_context - 1] ||
+		!jsonb_at_path(DatumGetJsonbP(due->values[Anum_pending_context - 1]),
+					   steps, lengthof(steps), &value) ||
+		value.type != jbvNumeric)
+		return 0;
+	/* Somebody else may have written anything there. */
+	return (int) Max(0, Min(json_double(&value), MAX_CHAIN_DEPTH));
+}
+
 static void
 append_content(Writer *writer, const BatchTrigger *trigger, Datum channel)
 {
 	const DueTrigger *due = &trigger->due;
 	Datum		values[Natts_messages] = {0};
 	bool		nulls[Natts_messages] = {false};
+	int			depth = chain_depth(due);
 
 	values[Anum_messages_message_id - 1] = Int64GetDatum(trigger->message_id);
 	values[Anum_messages_user_id - 1] = due->values[Anum_pending_user_id - 1];
@@ -217,7 +253,9 @@ append_content(Writer *writer, const BatchTrigger *trigger, Datum channel)
 	values[Anum_messages_priority - 1] = due->values[Anum_pending_priority - 1];
 	values[Anum_messages_fired_at - 1] = TimestampTzGetDatum(due->fired_at);
 	values[Anum_messages_created_at - 1] = TimestampTzGetDatum(writer->now);
-	append(writer, &writer->messages, NUDGE_MESSAGES, Natts_messages, values, nulls);
+	values[Anum_messages_depth - 1] = Int16GetDatum(depth);
+	nulls[Anum_messages_depth - 1] = depth == 0;
+	append(writer, &writer->messages, NUDGE_MESSAGES, NFIRST_MESSAGES, values, nulls);
 }
 
 static void

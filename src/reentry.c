@@ -15,8 +15,8 @@
 #include "fmgr.h"
 #include "json_input.h"
 #include "rule_checks.h"
+#include "schedule.h"
 #include "send_window.h"
-#include "softtime.h"
 #include "utils/builtins.h"
 #include "utils/numeric.h"
 #include "utils/timestamp.h"
@@ -280,5 +280,5 @@ reentry_forbids(const Reentry *reentry, TimestampTz entered_at,
 
 	if (reentry->kind != REENTRY_AFTER || first >= LATEST_ENTRY)
 		return true;
-	return last < soft_add_interval(first, &reentry->after);
+	return last < schedule_add_interval(first, &reentry->after);
 }

@@ -19,10 +19,12 @@
 #include "holdout.h"
 #include "pg_nudge.h"
 #include "relations.h"
-#include "softtime.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
+
+/* Twice what the checks of rules allow for each part of a delay or an expiry */
+#define MAX_SPAN_DAYS (200 * 360)
 
 /* Of errors of one statement, so many different conditions are told of. */
 #define MAX_ERRORS 1000
@@ -121,13 +123,31 @@ append_event(Scheduler *scheduler, const char *type, TimestampTz now,
 }
 
 /*
+ * Adds an interval as PostgreSQL does for UTC: a session's time zone must not
+ * decide when a message is due.
+ */
+TimestampTz
+schedule_add_interval(TimestampTz time, const Interval *span)
+{
+	/* Rows that came past the checks must not make the INSERT fail. */
+	if (abs(span->month) > MAX_SPAN_DAYS / DAYS_PER_MONTH ||
+		abs(span->day) > MAX_SPAN_DAYS ||
+		span->time > MAX_SPAN_DAYS * USECS_PER_DAY ||
+		span->time < -MAX_SPAN_DAYS * USECS_PER_DAY)
+		return time;
+	return DatumGetTimestamp(DirectFunctionCall2(timestamp_pl_interval,
+												 TimestampGetDatum(time),
+												 IntervalPGetDatum(span)));
+}
+
+/*
  * When a trigger that fires now is due; batch ones at the next multiple of the
  * interval since 1970.
  */
 static TimestampTz
 due_time(const Rule *rule, TimestampTz now)
 {
-	TimestampTz due = soft_add_interval(now, &rule->delay);
+	TimestampTz due = schedule_add_interval(now, &rule->delay);
 
 	if (rule->priority == PRIORITY_BATCH)
 		due = due_batch_time(due);
@@ -156,7 +176,7 @@ append_pending(Scheduler *scheduler, Evaluator *evaluator, const Rule *rule,
 	values[Anum_pending_due_at - 1] = TimestampTzGetDatum(due);
 	if (rule->has_expiry)
 		values[Anum_pending_expires_at - 1] =
-			TimestampTzGetDatum(soft_add_interval(due, &rule->expiry));
+			TimestampTzGetDatum(schedule_add_interval(due, &rule->expiry));
 	nulls[Anum_pending_expires_at - 1] = !rule->has_expiry;
 	values[Anum_pending_score - 1] = Float8GetDatum(score);
 	values[Anum_pending_action_id - 1] = Int64GetDatum(action->action_id);

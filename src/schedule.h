@@ -70,6 +70,9 @@ typedef struct Scheduler Scheduler;
 extern Scheduler *scheduler_open(void);
 extern void scheduler_close(Scheduler *scheduler, Evaluator *evaluator);
 
+/* Adds a delay, an expiry or the like, in UTC */
+extern TimestampTz schedule_add_interval(TimestampTz time, const Interval *span);
+
 /* A rule's conditions hold for the action in hand. */
 extern void schedule_rule(Scheduler *scheduler, Evaluator *evaluator,
 						  const Rule *rule, double score);

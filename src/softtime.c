@@ -17,9 +17,6 @@
 #include "utils/numeric.h"
 #include "utils/builtins.h"
 
-/* Twice what the checks of rules allow for each part of an interval */
-#define MAX_SPAN_DAYS (200 * 360)
-
 /*
  * Would PostgreSQL's parser take a field for a time zone that does not exist?
  * This is the one error that it raises itself.
@@ -128,18 +125,4 @@ soft_timestamptz(const JsonbValue *value, pg_tz *tz, TimestampTz *result)
 		default:
 			return false;
 	}
-}
-
-TimestampTz
-soft_add_interval(TimestampTz time, const Interval *span)
-{
-	/* Rows that came past the checks must not make the INSERT fail. */
-	if (abs(span->month) > MAX_SPAN_DAYS / DAYS_PER_MONTH ||
-		abs(span->day) > MAX_SPAN_DAYS ||
-		span->time > MAX_SPAN_DAYS * USECS_PER_DAY ||
-		span->time < -MAX_SPAN_DAYS * USECS_PER_DAY)
-		return time;
-	return DatumGetTimestamp(DirectFunctionCall2(timestamp_pl_interval,
-												 TimestampGetDatum(time),
-												 IntervalPGetDatum(span)));
 }

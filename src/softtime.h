@@ -30,10 +30,4 @@ extern bool soft_timestamptz(const JsonbValue *value, pg_tz *tz,
 extern bool soft_decode_datetime(const char *text, bool special_words,
 								 struct pg_tm *tm, fsec_t *fsec, int *offset);
 
-/*
- * Adds an interval as PostgreSQL does for UTC, whatever the session's time zone.
- * One that is longer than rules may have adds nothing.
- */
-extern TimestampTz soft_add_interval(TimestampTz time, const Interval *span);
-
 #endif							/* NUDGE_SOFTTIME_H */

@@ -50,6 +50,10 @@ INSERT INTO callable VALUES
     ('executor', 'setting'), ('executor', 'count_items'), ('executor', 'count_items_until'),
     ('analyst', 'setting');
 
+-- Re-entry
+INSERT INTO allowed VALUES ('marketer', 'rule_entries', 'SELECT', '*'), ('marketer', 'rule_entries', 'DELETE', '*');
+INSERT INTO callable VALUES ('executor', 'prune_entries');
+
 -- Tables, views, materialised views, partitions: each privilege on each column
 CREATE TEMP VIEW may AS
     SELECT r.access, c.relname::text AS object, p.privilege, a.attname::text AS attname
