@@ -32,6 +32,27 @@ condition_input_error(int sqlstate)
 		class == ERRCODE_FEATURE_NOT_SUPPORTED;
 }
 
+static const char *
+jsonpath_text(JsonPath *jsonpath)
+{
+	return DatumGetCString(DirectFunctionCall1(jsonpath_out,
+											   PointerGetDatum(jsonpath)));
+}
+
+/*
+ * The end of a string that begins at text, which is a double quote
+ */
+static const char *
+end_of_string(const char *text)
+{
+	for (text++; *text != '\0' && *text != '"'; text++)
+	{
+		if (text[0] == '\\' && text[1] != '\0')
+			text++;
+	}
+	return text;
+}
+
 /*
  * A path is printed with every string and name in double quotes, so that outside
  * of those $" starts a variable.
@@ -39,24 +60,54 @@ condition_input_error(int sqlstate)
 bool
 jsonpath_has_variables(JsonPath *jsonpath)
 {
-	const char *text =
-	DatumGetCString(DirectFunctionCall1(jsonpath_out, PointerGetDatum(jsonpath)));
-
-	for (const char *p = text; *p != '\0'; p++)
+	for (const char *p = jsonpath_text(jsonpath); *p != '\0'; p++)
 	{
 		if (p[0] == '$' && p[1] == '"')
 			return true;
-		if (*p != '"')
-			continue;
-		for (p++; *p != '\0' && *p != '"'; p++)
-		{
-			if (p[0] == '\\' && p[1] != '\0')
-				p++;
-		}
+		if (*p == '"')
+			p = end_of_string(p);
 		if (*p == '\0')
 			break;
 	}
 	return false;
+}
+
+bool
+jsonpath_reads_key(JsonPath *jsonpath, const char *key)
+{
+	int			length = strlen(key);
+
+	for (const char *p = jsonpath_text(jsonpath); *p != '\0'; p++)
+	{
+		const char *end;
+
+		if (*p != '"')
+			continue;
+		end = end_of_string(p);
+		if (end - p - 1 == length && memcmp(p + 1, key, length) == 0)
+			return true;
+		p = end;
+		if (*p == '\0')
+			break;
+	}
+	return false;
+}
+
+bool
+jsonpath_reads_user_only(JsonPath *jsonpath)
+{
+	static const char user[] = "$.\"user\"";
+
+	for (const char *p = jsonpath_text(jsonpath); *p != '\0'; p++)
+	{
+		if (*p == '$' && strncmp(p, user, strlen(user)) != 0)
+			return false;
+		if (*p == '"')
+			p = end_of_string(p);
+		if (*p == '\0')
+			break;
+	}
+	return true;
 }
 
 /*
@@ -215,25 +266,29 @@ jsonpath_check(FaultList *faults, const char *path, const char *text)
 	return jsonpath;
 }
 
-void
-parse_jsonpath(Parser *parser)
+JsonPath *
+compile_parameter(Parser *parser, Parameter parameter, const char *hint)
 {
-	const JsonbValue *path = require_string(parser, PARAMETER_PATH);
+	const JsonbValue *path = require_string(parser, parameter);
 	JsonPath   *jsonpath;
 	char	   *text;
 
 	if (path == NULL)
-		return;
+		return NULL;
 	text = json_string(path);
 	jsonpath = !parser->catch_errors ? jsonpath_compile(text) :
-		jsonpath_check(parser->faults, parameter_path(parser, PARAMETER_PATH),
-					   text);
-	if (jsonpath == NULL)
-		return;
-	if (jsonpath_has_variables(jsonpath))
+		jsonpath_check(parser->faults, parameter_path(parser, parameter), text);
+	if (jsonpath != NULL && jsonpath_has_variables(jsonpath))
 		fault_add(parser->faults, ERRCODE_UNDEFINED_OBJECT,
-				  parameter_path(parser, PARAMETER_PATH),
-				  "A path reads $.user and $.action.",
+				  parameter_path(parser, parameter), hint,
 				  "jsonpath has a variable, but there are none");
-	parser->condition->jsonpath = jsonpath;
+	return jsonpath;
+}
+
+void
+parse_jsonpath(Parser *parser)
+{
+	parser->condition->jsonpath =
+		compile_parameter(parser, PARAMETER_PATH,
+						  "A path reads $.user and $.action.");
 }

@@ -54,6 +54,17 @@ typedef struct Evaluator
 	bool		usage_known;
 	Usage		usage;
 
+	bool		count_known;	/* of the last action_count */
+	Bytes		count_key;
+	int64		count;			/* at least so many, if equal to the limit */
+	int64		count_limit;
+	const char *count_error;	/* or NULL */
+
+	bool		engagements_known;
+	TimestampTz engagements_since;	/* what was asked */
+	int			nengagements;
+	struct Engagement *engagements;
+
 	/* After SCORE_ERROR: why */
 	const char *error;
 } Evaluator;

@@ -120,6 +120,7 @@ typedef struct Rules
 	MemoryContext context;		/* owns all */
 	int			nrules;
 	Rule	   *rules;			/* by rule_id, whatever their status */
+	const Rule **by_name;		/* sorted by name */
 	int			nglobal_caps;
 	FrequencyCap *global_caps;	/* rule_id 0 */
 	RuleIndex  *index;			/* of those that the trigger evaluates */
@@ -135,6 +136,8 @@ extern void rules_release(const Rules *rules);
 
 /* NULL where there is no such rule */
 extern const Rule *rules_find(const Rules *rules, int64 rule_id);
+
+extern const Rule *rules_find_named(const Rules *rules, const char *name);
 
 /* Whether a rule's messages are left out of global caps; a UsageExempt over Rules */
 extern bool rules_exempt(int64 rule_id, void *rules);

@@ -482,6 +482,22 @@ compare_rules(const void *a, const void *b)
 }
 
 static int
+compare_names(const void *a, const void *b)
+{
+	return strcmp((*(const Rule *const *) a)->name, (*(const Rule *const *) b)->name);
+}
+
+static void
+sort_by_name(Rules *rules)
+{
+	rules->by_name = palloc(Max(rules->nrules, 1) * sizeof(Rule *));
+	for (int i = 0; i < rules->nrules; i++)
+		rules->by_name[i] = &rules->rules[i];
+	if (rules->nrules > 1)
+		qsort(rules->by_name, rules->nrules, sizeof(Rule *), compare_names);
+}
+
+static int
 compare_conditions(const void *a, const void *b)
 {
 	const LoadedCondition *left = a;
@@ -604,6 +620,7 @@ load_rules(MemoryContext context, RowLoader rule_loader,
 	rules->context = context;
 	rules->nrules = rows.n;
 	rules->rules = (Rule *) rows.elements;
+	sort_by_name(rules);
 	assign_conditions(rules, &conditions);
 	if (conditions.elements != NULL)
 		pfree(conditions.elements);
@@ -730,6 +747,19 @@ rules_find(const Rules *rules, int64 rule_id)
 	key.rule_id = rule_id;
 	return bsearch(&key, rules->rules, rules->nrules, sizeof(Rule),
 				   compare_rules);
+}
+
+const Rule *
+rules_find_named(const Rules *rules, const char *name)
+{
+	Rule		rule;
+	const Rule *key = &rule;
+	const Rule **found;
+
+	rule.name = unconstify(char *, name);
+	found = bsearch(&key, rules->by_name, rules->nrules, sizeof(Rule *),
+					compare_names);
+	return found != NULL ? *found : NULL;
 }
 
 bool
