@@ -144,3 +144,33 @@ cap_forbids(Evaluator *evaluator, const Rule *rule)
 	}
 	return NULL;
 }
+
+static const FrequencyCap *
+used_up_cap(const Rules *rules, const FrequencyCap *caps, int ncaps,
+			const Usage *usage, const char *channel, DateADT day)
+{
+	for (int i = 0; i < ncaps; i++)
+	{
+		const FrequencyCap *cap = &caps[i];
+
+		if (cap->channel != NULL && strcmp(cap->channel, channel) != 0)
+			continue;
+		if (usage_count(usage, cap, day, rules_exempt, (void *) rules) >=
+			cap->max_messages)
+			return cap;
+	}
+	return NULL;
+}
+
+const FrequencyCap *
+caps_forbid_message(const Rules *rules, const Rule *rule, const Usage *usage,
+					const char *channel, DateADT day)
+{
+	const FrequencyCap *cap = used_up_cap(rules, rule->caps, rule->ncaps, usage,
+										  channel, day);
+
+	if (cap == NULL && rule->trigger_type != TRIGGER_TRANSACTIONAL)
+		cap = used_up_cap(rules, rules->global_caps, rules->nglobal_caps, usage,
+						  channel, day);
+	return cap;
+}

@@ -30,4 +30,13 @@ extern const FrequencyCap *cap_forbids(Evaluator *evaluator, const Rule *rule);
 extern int	cap_states(Evaluator *evaluator, const Rule *rule,
 					   CapState **states);
 
+/*
+ * The first cap that forbids one more message of the rule by a channel, for a
+ * trigger that fired on a day of the user's, given what has been counted; NULL if
+ * none does.
+ */
+extern const FrequencyCap *caps_forbid_message(const Rules *rules, const Rule *rule,
+											   const Usage *usage,
+											   const char *channel, DateADT day);
+
 #endif							/* NUDGE_CAP_CHECK_H */

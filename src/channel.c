@@ -9,79 +9,209 @@
 
 #include "channel.h"
 
-#include "access/attnum.h"
 #include "consent.h"
+#include "document.h"
+#include "utils/builtins.h"
 
-/* Where users have their addresses */
-static const struct
+/* In the order in which a candidate is tested */
+typedef enum ChannelTest
 {
-	const char *channel;
-	AttrNumber	attnum;
-}			addresses[] = {
-	{"email", Anum_users_email},
-	{"sms", Anum_users_phone},
-	{"push", Anum_users_push_token},
-};
+	TEST_CHANNEL,
+	TEST_TEMPLATE,
+	TEST_ADDRESS,
+	TEST_CONSENT,
+	TESTS_PASSED
+} ChannelTest;
 
-static bool
-find_address(const UserRow *user, const char *channel, Datum *address)
+/* Who is asking, and for what */
+typedef struct ChannelQuestion
 {
-	for (int i = 0; i < lengthof(addresses); i++)
-	{
-		AttrNumber	attnum = addresses[i].attnum;
+	History    *history;
+	const Rules *rules;
+	const Rule *rule;
+	const UserRow *user;
+	ChannelTemplate find_template;
+	void	   *arg;
+} ChannelQuestion;
 
-		if (strcmp(addresses[i].channel, channel) != 0)
-			continue;
-		if (user->nulls[attnum - 1])
-			return false;
-		*address = user->values[attnum - 1];
-		return true;
-	}
-	return false;
+/*
+ * Tests a candidate: sets its refusal or its address, and says how far it came.
+ */
+static ChannelTest
+test_candidate(const ChannelQuestion *question, ChannelCandidate *candidate)
+{
+	const Channel *channel = candidate->channel;
+
+	candidate->refusal = "channel_disabled";
+	if (channel == NULL || !channel->enabled)
+		return TEST_CHANNEL;
+	candidate->refusal = "no_template";
+	if (question->find_template != NULL &&
+		(candidate->template = question->find_template(question->rule,
+													   candidate->name,
+													   question->arg)) == NULL)
+		return TEST_TEMPLATE;
+	candidate->refusal = "no_address";
+	if (!channel_address(channel, question->user, &candidate->address))
+		return TEST_ADDRESS;
+	candidate->refusal = consent_refusal(question->history, question->rule,
+										 question->user, candidate->name,
+										 candidate->address);
+	return candidate->refusal != NULL ? TEST_CONSENT : TESTS_PASSED;
 }
 
-ChannelOutcome
-channel_choose(History *history, const Rule *rule, const UserRow *user,
-			   ChannelHasTemplate has_template, void *arg,
-			   const char **channel, Datum *address)
+/*
+ * Moves the eligible candidates to the front, keeping their order.
+ */
+static void
+eligible_first(ChannelPlan *plan)
 {
-	ChannelOutcome furthest = CHANNEL_NO_TEMPLATE;
+	ChannelCandidate *sorted;
+	int			neligible = 0;
+	int			nrefused = 0;
 
-	for (int i = 0; i < rule->nchannels; i++)
+	if (plan->neligible == 0 || plan->neligible == plan->n)
+		return;
+	sorted = palloc(plan->n * sizeof(ChannelCandidate));
+	for (int i = 0; i < plan->n; i++)
 	{
-		ChannelOutcome outcome;
+		int			at = plan->candidates[i].refusal == NULL ? neligible++ :
+		plan->neligible + nrefused++;
 
-		if (!has_template(rule, rule->channels[i], arg))
-			outcome = CHANNEL_NO_TEMPLATE;
-		else if (!find_address(user, rule->channels[i], address))
-			outcome = CHANNEL_NO_ADDRESS;
-		else if (consent_refusal(history, rule, user, rule->channels[i],
-								 *address) != NULL)
-			outcome = CHANNEL_OPTED_OUT;
-		else
+		sorted[at] = plan->candidates[i];
+	}
+	pfree(plan->candidates);
+	plan->candidates = sorted;
+}
+
+static void
+list_candidates(ChannelPlan *plan, const Rules *rules, char *const *names, int n)
+{
+	memset(plan, 0, sizeof(ChannelPlan));
+	plan->n = n;
+	plan->candidates = palloc0(Max(n, 1) * sizeof(ChannelCandidate));
+	plan->ranked = !rules->unscored;
+	plan->reason = "no_channel";
+	for (int i = 0; i < n; i++)
+	{
+		plan->candidates[i].name = names[i];
+		plan->candidates[i].channel = channels_find(rules, names[i]);
+		plan->candidates[i].engagement = STRANGERS_ENGAGEMENT;
+	}
+}
+
+void
+channel_plan_begin(ChannelPlan *plan, History *history, const Rules *rules,
+				   const Rule *rule, const UserRow *user, char *const *names,
+				   int n, ChannelTemplate find_template, void *arg)
+{
+	ChannelQuestion question = {history, rules, rule, user, find_template, arg};
+	ChannelTest furthest = TEST_CHANNEL;
+
+	list_candidates(plan, rules, names, n);
+	for (int i = 0; i < n; i++)
+	{
+		ChannelCandidate *candidate = &plan->candidates[i];
+		ChannelTest came = test_candidate(&question, candidate);
+
+		if (came == TESTS_PASSED)
+			plan->neligible++;
+		else if (i == 0 || came > furthest)
 		{
-			*channel = rule->channels[i];
-			return CHANNEL_FOUND;
+			furthest = came;
+			plan->reason = candidate->refusal;
 		}
-		furthest = Max(furthest, outcome);
 	}
-	return furthest;
+	eligible_first(plan);
 }
 
-const char *
-channel_outcome_reason(ChannelOutcome outcome)
+void
+channel_plan_unknown(ChannelPlan *plan, const Rules *rules, char *const *names,
+					 int n)
 {
-	switch (outcome)
+	list_candidates(plan, rules, names, n);
+	for (int i = 0; i < n; i++)
+		plan->candidates[i].refusal = "no_user";
+	plan->reason = "no_user";
+}
+
+bool
+channel_plan_is_open(const ChannelPlan *plan)
+{
+	return plan->ranked && plan->neligible > 1;
+}
+
+/*
+ * Sorts by score; of equals the first stays first.  There are few.
+ */
+static void
+rank_candidates(ChannelCandidate *candidates, int n)
+{
+	for (int i = 1; i < n; i++)
 	{
-		case CHANNEL_NO_TEMPLATE:
-			return "no_template";
-		case CHANNEL_NO_ADDRESS:
-			return "no_address";
-		case CHANNEL_OPTED_OUT:
-			return "opted_out";
-		case CHANNEL_FOUND:
+		ChannelCandidate moved = candidates[i];
+		int			at = i;
+
+		while (at > 0 && candidates[at - 1].score < moved.score)
+		{
+			candidates[at] = candidates[at - 1];
+			at--;
+		}
+		candidates[at] = moved;
+	}
+}
+
+void
+channel_plan_end(ChannelPlan *plan, ChannelStrategy strategy, Urgency urgency,
+				 bool rank)
+{
+	for (int i = 0; i < plan->n; i++)
+	{
+		ChannelCandidate *candidate = &plan->candidates[i];
+
+		if (candidate->channel == NULL)
+			continue;
+		candidate->modifier = candidate->channel->modifiers[urgency];
+		candidate->score = candidate->channel->base * candidate->engagement *
+			candidate->modifier;
+	}
+	plan->ranked = plan->ranked && rank;
+	if (plan->ranked)
+		rank_candidates(plan->candidates, plan->neligible);
+
+	switch (strategy)
+	{
+		case STRATEGY_BEST:
+		case STRATEGY_FALLBACK:
+			plan->nchosen = Min(plan->neligible, 1);
+			break;
+		case STRATEGY_TOP2:
+			plan->nchosen = Min(plan->neligible, 2);
+			break;
+		case STRATEGY_ALL:
+			plan->nchosen = plan->neligible;
 			break;
 	}
-	elog(ERROR, "channel outcome %d is not a reason", outcome);
-	return NULL;				/* keep compiler quiet */
+}
+
+void
+channel_plan_push(JsonbParseState **state, const ChannelPlan *plan)
+{
+	pushJsonbValue(state, WJB_BEGIN_ARRAY, NULL);
+	for (int i = 0; i < plan->n; i++)
+	{
+		const ChannelCandidate *candidate = &plan->candidates[i];
+
+		pushJsonbValue(state, WJB_BEGIN_OBJECT, NULL);
+		push_text(state, "channel", CStringGetTextDatum(candidate->name), false);
+		push_bool(state, "eligible", candidate->refusal == NULL);
+		push_bool(state, "chosen", i < plan->nchosen);
+		if (candidate->refusal != NULL)
+			push_text(state, "reason", CStringGetTextDatum(candidate->refusal),
+					  false);
+		else
+			push_float8(state, "score", candidate->score);
+		pushJsonbValue(state, WJB_END_OBJECT, NULL);
+	}
+	pushJsonbValue(state, WJB_END_ARRAY, NULL);
 }

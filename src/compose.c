@@ -9,36 +9,21 @@
 
 #include "compose.h"
 
-#include "channel.h"
 #include "relations.h"
 
-static bool
-has_template(const Rule *rule, const char *channel, void *arg)
+const void *
+compose_find_template(const Rule *rule, const char *channel, void *templates)
 {
-	return templates_find(arg, rule->template_id, channel) != NULL;
+	return templates_find(templates, rule->template_id, channel);
 }
 
 void
-compose(MessageSubject *subject, const Templates *templates,
-		const MessageTemplate **template, MemoryContext result_context,
-		RenderedMessage *message)
+compose(MessageSubject *subject, const ChannelCandidate *candidate,
+		MemoryContext result_context, RenderedMessage *message)
 {
-	ChannelOutcome outcome = channel_choose(subject->history, subject->rule,
-											subject->user,
-											has_template, (void *) templates,
-											&subject->channel,
-											&subject->recipient);
-
-	if (outcome != CHANNEL_FOUND)
-	{
-		memset(message, 0, sizeof(*message));
-		message->status = MESSAGE_SKIPPED;
-		message->reason = unconstify(char *, channel_outcome_reason(outcome));
-		return;
-	}
-	*template = templates_find(templates, subject->rule->template_id,
-							   subject->channel);
+	subject->channel = candidate->name;
+	subject->recipient = candidate->address;
 	if (!subject->is_preview)
 		subject->message_id = nudge_nextval(NUDGE_MESSAGES_SEQ);
-	message_render(*template, subject, result_context, message);
+	message_render(candidate->template, subject, result_context, message);
 }

@@ -14,6 +14,7 @@
 #include "common/int.h"
 #include "fmgr.h"
 #include "utils/builtins.h"
+#include "user_path.h"
 #include "utils/datetime.h"
 #include "utils/timestamp.h"
 
@@ -161,6 +162,33 @@ parse_attribute_path(Parser *parser)
 	else
 		parameter_fault(parser, PARAMETER_PATH, user_path_hint(),
 						"path %s is no attribute of users", json_excerpt(text));
+}
+
+bool
+user_path_read(const char *text, AttributePath *path, UserPathFault *fault)
+{
+	JsonbValue	value = {.type = jbvString};
+	char	   *excerpt;
+
+	value.val.string.val = unconstify(char *, text);
+	value.val.string.len = strlen(text);
+	excerpt = unconstify(char *, json_excerpt(&value));
+	if (!split_path(&value, path))
+	{
+		fault->message = psprintf("path %s has an empty part", excerpt);
+		fault->hint = "Write a path like profile.tier.";
+		return false;
+	}
+	if (take_root(path, user_roots))
+	{
+		fault->message = psprintf("path %s names no attribute", excerpt);
+		fault->hint = psprintf("Add a key to the path, as in %s.KEY.", text);
+		return path->nsteps > 0;
+	}
+	path->root = ROOT_USER_COLUMN;
+	fault->message = psprintf("path %s is no attribute of users", excerpt);
+	fault->hint = user_path_hint();
+	return is_user_column(path);
 }
 
 /*

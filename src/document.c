@@ -75,6 +75,30 @@ push_text(JsonbParseState **state, const char *key, Datum text, bool isnull)
 }
 
 void
+push_float8(JsonbParseState **state, const char *key, double number)
+{
+	JsonbValue	value;
+
+	push_key(state, key);
+	value.type = jbvNumeric;
+	value.val.numeric =
+		DatumGetNumeric(DirectFunctionCall1(float8_numeric,
+											Float8GetDatum(number)));
+	pushJsonbValue(state, WJB_VALUE, &value);
+}
+
+void
+push_bool(JsonbParseState **state, const char *key, bool boolean)
+{
+	JsonbValue	value;
+
+	push_key(state, key);
+	value.type = jbvBool;
+	value.val.boolean = boolean;
+	pushJsonbValue(state, WJB_VALUE, &value);
+}
+
+void
 push_int64(JsonbParseState **state, const char *key, int64 number)
 {
 	JsonbValue	value;

@@ -27,6 +27,8 @@ extern int	jsonb_depth(Jsonb *document, int limit);
 extern void push_key(JsonbParseState **state, const char *key);
 extern void push_text(JsonbParseState **state, const char *key, Datum text,
 					  bool isnull);
+extern void push_float8(JsonbParseState **state, const char *key, double number);
+extern void push_bool(JsonbParseState **state, const char *key, bool boolean);
 extern void push_int64(JsonbParseState **state, const char *key, int64 value);
 extern void push_timestamptz(JsonbParseState **state, const char *key,
 							 TimestampTz value);

@@ -58,8 +58,8 @@ typedef struct Execution
 	ExecuteTotals *totals;
 } Execution;
 
-static void
-skip(BatchTrigger *trigger, const char *reason)
+void
+trigger_skip(BatchTrigger *trigger, const char *reason)
 {
 	trigger->outcome = OUTCOME_SKIPPED;
 	trigger->reason = reason;
@@ -167,16 +167,16 @@ check_rule(Batch *batch, BatchTrigger *trigger)
 
 	trigger->rule = rule;
 	if (rule == NULL)
-		skip(trigger, "rule_deleted");
+		trigger_skip(trigger, "rule_deleted");
 	else if (rule->status == RULE_PAUSED)
-		skip(trigger, "rule_paused");
+		trigger_skip(trigger, "rule_paused");
 	else if (rule->status == RULE_DISABLED)
-		skip(trigger, "rule_disabled");
+		trigger_skip(trigger, "rule_disabled");
 	else if (rule->status == RULE_TESTING)
-		skip(trigger, "rule_testing");
+		trigger_skip(trigger, "rule_testing");
 	else if (!due->nulls[Anum_pending_expires_at - 1] &&
 			 DatumGetTimestampTz(due->values[Anum_pending_expires_at - 1]) <= batch->as_of)
-		skip(trigger, "expired");
+		trigger_skip(trigger, "expired");
 	else if (due->priority == PRIORITY_BATCH &&
 			 (batch_time = due_batch_time(due->due_at)) > batch->as_of)
 		defer(trigger, batch_time, "batch_interval");
@@ -257,7 +257,7 @@ check_cancelled(Batch *batch)
 		Datum		ordinal = SPI_getbinval(SPI_tuptable->vals[i],
 											SPI_tuptable->tupdesc, 1, &isnull);
 
-		skip(&batch->triggers[DatumGetInt32(ordinal)], "cancelled");
+		trigger_skip(&batch->triggers[DatumGetInt32(ordinal)], "cancelled");
 	}
 	SPI_freetuptable(SPI_tuptable);
 }
@@ -276,7 +276,7 @@ check_users(Execution *execution, Batch *batch)
 			history_user(execution->history, user->user_id, &user->row);
 		user->known = true;
 		if (!user->row.found)
-			skip(trigger, "no_user");
+			trigger_skip(trigger, "no_user");
 	}
 }
 
@@ -358,27 +358,56 @@ load_recommendations(Batch *batch)
 }
 
 /*
- * Composes the trigger's message, if there is to be one.
+ * The action that fired the trigger
  */
 static void
-make_message(Execution *execution, Batch *batch, BatchTrigger *trigger)
+trigger_action(const DueTrigger *due, MessageAction *action)
 {
-	const DueTrigger *due = &trigger->due;
-	MessageAction action = {0};
-	MessageSubject subject = {0};
-
-	action.has_id = !due->nulls[Anum_pending_action_id - 1];
-	if (action.has_id)
-		action.action_id = DatumGetInt64(due->values[Anum_pending_action_id - 1]);
+	memset(action, 0, sizeof(*action));
+	action->has_id = !due->nulls[Anum_pending_action_id - 1];
+	if (action->has_id)
+		action->action_id = DatumGetInt64(due->values[Anum_pending_action_id - 1]);
 	if (!due->nulls[Anum_pending_action_type - 1])
-		action.action_type = due->values[Anum_pending_action_type - 1];
-	action.data = pending_document(due, Anum_pending_action_data);
-	action.context = pending_document(due, Anum_pending_context);
-	action.has_occurred_at = !due->nulls[Anum_pending_occurred_at - 1];
-	if (action.has_occurred_at)
-		action.occurred_at =
+		action->action_type = due->values[Anum_pending_action_type - 1];
+	action->data = pending_document(due, Anum_pending_action_data);
+	action->context = pending_document(due, Anum_pending_context);
+	action->has_occurred_at = !due->nulls[Anum_pending_occurred_at - 1];
+	if (action->has_occurred_at)
+		action->occurred_at =
 			DatumGetTimestampTz(due->values[Anum_pending_occurred_at - 1]);
+}
 
+/*
+ * An address out of a document is in scratch memory.
+ */
+static Datum
+copy_recipient(Batch *batch, Datum recipient)
+{
+	MemoryContext old = MemoryContextSwitchTo(batch->context);
+	Datum		copy = PointerGetDatum(PG_DETOAST_DATUM_COPY(recipient));
+
+	MemoryContextSwitchTo(old);
+	return copy;
+}
+
+/*
+ * Composes the trigger's messages, one for each channel that was chosen.  A
+ * template that gives up drops its channel only; one that fails makes the whole
+ * trigger fail, so that a retry sends all of it once.  Returns how many bytes
+ * there are of them.
+ */
+static Size
+make_trigger_messages(Execution *execution, Batch *batch, BatchTrigger *trigger)
+{
+	ChannelPlan *plan = &trigger->plan;
+	MessageAction action;
+	MessageSubject subject = {0};
+	Size		size = 0;
+	char	   *aborted = NULL;
+
+	if (!plan_trigger(execution->history, batch, trigger))
+		return 0;
+	trigger_action(&trigger->due, &action);
 	subject.history = execution->history;
 	subject.user = &trigger->user->row;
 	subject.action = &action;
@@ -386,23 +415,37 @@ make_message(Execution *execution, Batch *batch, BatchTrigger *trigger)
 	subject.recommendations = trigger->recommendations;
 	subject.rule_object = rule_object(batch, trigger->rule);
 	subject.now = batch->as_of;
-	compose(&subject, &batch->templates, &trigger->template, batch->context,
-			&trigger->message);
-	trigger->recipient = subject.recipient;
-	trigger->message_id = subject.message_id;
-	switch (trigger->message.status)
+
+	trigger->messages = plan->nchosen <= 1 ? &trigger->only_message :
+		MemoryContextAllocZero(batch->context,
+							   plan->nchosen * sizeof(BatchMessage));
+	for (int i = 0; i < plan->nchosen; i++)
 	{
-		case MESSAGE_RENDERED:
-			trigger->outcome = OUTCOME_MESSAGE;
-			break;
-		case MESSAGE_SKIPPED:
-		case MESSAGE_ABORTED:
-			skip(trigger, trigger->message.reason);
-			break;
-		case MESSAGE_FAILED:
-			fail(trigger, batch->as_of, trigger->message.reason);
-			break;
+		BatchMessage *message = &trigger->messages[trigger->nmessages];
+
+		compose(&subject, &plan->candidates[i], batch->context,
+				&message->rendered);
+		message->template = plan->candidates[i].template;
+		message->recipient = copy_recipient(batch, subject.recipient);
+		message->message_id = subject.message_id;
+		if (message->rendered.status == MESSAGE_FAILED)
+		{
+			fail(trigger, batch->as_of, message->rendered.reason);
+			return size;
+		}
+		if (message->rendered.status == MESSAGE_RENDERED)
+		{
+			trigger->nmessages++;
+			size += message->rendered.size;
+		}
+		else
+			aborted = message->rendered.reason;
 	}
+	if (trigger->nmessages > 0)
+		trigger->outcome = OUTCOME_MESSAGE;
+	else
+		trigger_skip(trigger, aborted);
+	return size;
 }
 
 /*
@@ -423,8 +466,7 @@ make_messages(Execution *execution, Batch *batch, int from)
 		CHECK_FOR_INTERRUPTS();
 		if (trigger->outcome != OUTCOME_OPEN)
 			continue;
-		make_message(execution, batch, trigger);
-		rendered += trigger->message.size;
+		rendered += make_trigger_messages(execution, batch, trigger);
 		MemoryContextReset(execution->row_context);
 	}
 	MemoryContextSwitchTo(old);
@@ -438,8 +480,10 @@ execute_batch(Execution *execution, Batch *batch)
 	for (int i = 0; i < batch->ntriggers; i++)
 		check_rule(batch, &batch->triggers[i]);
 	check_cancelled(batch);
+	check_engaged(batch);
 	check_users(execution, batch);
 	load_templates(batch);
+	plan_choices(execution->history, batch);
 	load_recommendations(batch);
 
 	for (int from = 0, to; from < batch->ntriggers; from = to)

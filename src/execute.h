@@ -4,7 +4,8 @@
  *	  The executor: due triggers become messages.
  *
  * execute.c takes due triggers in batches and decides what becomes of each;
- * execute_caps.c lets the users' frequency caps have their say;
+ * execute_channels.c chooses channels, and tries the next where a message was not
+ * engaged with; execute_caps.c lets the users' frequency caps have their say;
  * execute_write.c records it; execute_sql.c is what SQL calls.
  *
  *-------------------------------------------------------------------------
@@ -14,6 +15,7 @@
 
 #include "postgres.h"
 
+#include "channel.h"
 #include "due.h"
 #include "entry_store.h"
 #include "personalize.h"
@@ -53,6 +55,16 @@ typedef struct BatchUser
 	UsageRow   *usage;			/* looked up when a message is to be counted */
 } BatchUser;
 
+/* A message of a trigger: one for each channel that was chosen */
+typedef struct BatchMessage
+{
+	const MessageTemplate *template;
+	Datum		recipient;
+	int64		message_id;
+	RenderedMessage rendered;
+	const FrequencyCap *cap;	/* that forbids it, if one does */
+} BatchMessage;
+
 /* A trigger of a batch */
 typedef struct BatchTrigger
 {
@@ -65,12 +77,12 @@ typedef struct BatchTrigger
 	TimestampTz retry_at;		/* deferred, failed */
 	bool		dead;			/* failed for the last time */
 
-	/* Of a message */
+	bool		planned;
+	ChannelPlan plan;
 	const Jsonb *recommendations;	/* NULL: none */
-	const MessageTemplate *template;
-	Datum		recipient;
-	int64		message_id;
-	RenderedMessage message;
+	int			nmessages;		/* the preferred one first */
+	BatchMessage *messages;
+	BatchMessage only_message;	/* where the plan is for one */
 } BatchTrigger;
 
 /* What is in hand at a time, in order of firing; dies with its context */
@@ -105,8 +117,28 @@ typedef struct ExecuteTotals
 extern void execute_due(int max_rows, TimestampTz as_of, ExecuteTotals *totals);
 
 /*
- * execute_caps.c: turns messages of triggers from..to-1 that caps or earlier
- * entries into the rule forbid into skips, and counts the others.
+ * execute_channels.c: skips triggers whose user has engaged with the message that
+ * they would follow up; plans by which channels those go that have a choice.
+ */
+extern void check_engaged(Batch *batch);
+extern void plan_choices(History *history, Batch *batch);
+
+/*
+ * Plans a trigger that has not been planned, in the current memory context.  False
+ * where no channel will do: it is skipped.
+ */
+extern bool plan_trigger(History *history, Batch *batch, BatchTrigger *trigger);
+
+/* Channels that are left to try if this one is not engaged with; 0: none */
+extern Datum channels_left(const BatchTrigger *trigger);
+
+/* Settles that the trigger gives no message. */
+extern void trigger_skip(BatchTrigger *trigger, const char *reason);
+
+/*
+ * execute_caps.c: marks messages of triggers from..to-1 that caps forbid, and
+ * counts the others; a trigger with none left, or whose user may not enter its rule
+ * again, is skipped.
  */
 extern void execute_caps(Batch *batch, int from, int to);
 

@@ -23,6 +23,7 @@
 #include "execute.h"
 
 #include "action.h"
+#include "cap_check.h"
 #include "utils/builtins.h"
 
 /*
@@ -30,24 +31,6 @@
  * it counts in the window in which it fired.
  */
 #define KEEP_DAYS 62
-
-static bool
-caps_allow(const Batch *batch, const BatchTrigger *trigger, const FrequencyCap *caps,
-		   int ncaps, DateADT day)
-{
-	for (int i = 0; i < ncaps; i++)
-	{
-		const FrequencyCap *cap = &caps[i];
-
-		if (cap->channel != NULL &&
-			strcmp(cap->channel, trigger->template->channel) != 0)
-			continue;
-		if (usage_count(&trigger->user->usage->usage, cap, day, rules_exempt,
-						(void *) batch->rules) >= cap->max_messages)
-			return false;
-	}
-	return true;
-}
 
 /* Days that the slowest rule lets its triggers wait */
 static int
@@ -64,13 +47,6 @@ longest_delay(const Rules *rules)
 		longest = Max(longest, days);
 	}
 	return (int) Min(longest + 1.0, 1e6);
-}
-
-static void
-skip(BatchTrigger *trigger, const char *reason)
-{
-	trigger->outcome = OUTCOME_SKIPPED;
-	trigger->reason = reason;
 }
 
 /*
@@ -114,18 +90,36 @@ may_enter(Batch *batch, BatchTrigger *trigger, Datum *key)
 	if (!entry_key(trigger, key))
 	{
 		if (!follows_up)
-			skip(trigger, "no_key");
+			trigger_skip(trigger, "no_key");
 		return follows_up;
 	}
 	if (entry_store_ask(batch->entries, trigger->rule, &trigger->due,
 						*key) == ENTRY_OPEN)
 		return true;
 	if (!follows_up)
-		skip(trigger, "reentry");
+		trigger_skip(trigger, "reentry");
 	*key = (Datum) 0;
 	return follows_up;
 }
 
+/*
+ * Makes the entry; with the first message of the trigger that caps allow.
+ */
+static bool
+enter(Batch *batch, BatchTrigger *trigger, Datum key)
+{
+	if (key == (Datum) 0 ||
+		entry_store_enter(batch->entries, trigger->rule, &trigger->due,
+						  key) == ENTRY_OPEN)
+		return true;
+	trigger->outcome = OUTCOME_LEFT;
+	return false;
+}
+
+/*
+ * Messages of a trigger are decided on in the order of preference, each counting
+ * for those after it.
+ */
 static void
 decide(Batch *batch, BatchTrigger *trigger, int keep_days)
 {
@@ -134,26 +128,34 @@ decide(Batch *batch, BatchTrigger *trigger, int keep_days)
 	pg_tz	   *tz = caps_timezone(user_timezone(&user->row));
 	DateADT		day = caps_local_day(trigger->due.fired_at, tz);
 	Datum		key;
+	bool		allowed = false;
 
 	if (user->usage == NULL)
 		user->usage = usage_store_row(batch->usage, user->user_id);
 	if (user->usage->state == USAGE_BUSY)
+	{
 		trigger->outcome = OUTCOME_LEFT;
-	else if (!may_enter(batch, trigger, &key))
 		return;
-	else if (!caps_allow(batch, trigger, rule->caps, rule->ncaps, day) ||
-			 (rule->trigger_type != TRIGGER_TRANSACTIONAL &&
-			  !caps_allow(batch, trigger, batch->rules->global_caps,
-						  batch->rules->nglobal_caps, day)))
-		skip(trigger, "capped");
-	else if (key != (Datum) 0 &&
-			 entry_store_enter(batch->entries, rule, &trigger->due,
-							   key) == ENTRY_BUSY)
-		trigger->outcome = OUTCOME_LEFT;
-	else
-		usage_store_add(batch->usage, user->usage, rule->rule_id,
-						trigger->template->channel, day,
+	}
+	if (!may_enter(batch, trigger, &key))
+		return;
+	for (int i = 0; i < trigger->nmessages; i++)
+	{
+		BatchMessage *message = &trigger->messages[i];
+		const char *channel = message->template->channel;
+
+		message->cap = caps_forbid_message(batch->rules, rule,
+										   &user->usage->usage, channel, day);
+		if (message->cap != NULL)
+			continue;
+		if (!allowed && !enter(batch, trigger, key))
+			return;
+		allowed = true;
+		usage_store_add(batch->usage, user->usage, rule->rule_id, channel, day,
 						caps_local_day(batch->as_of, tz) - keep_days);
+	}
+	if (!allowed)
+		trigger_skip(trigger, "capped");
 }
 
 void

@@ -19,6 +19,7 @@
 #include "append.h"
 #include "catalog/pg_type.h"
 #include "commands/async.h"
+#include "document.h"
 #include "json_input.h"
 #include "plan.h"
 #include "queries.h"
@@ -106,6 +107,7 @@ struct Writer
 	Appender   *queue;
 	Appender   *blocks;
 	Appender   *events;
+	Appender   *follow_ups;		/* into nudge.pending */
 
 	/* Ids of messages ascend, so the last block is the only one to remember */
 	int64		last_block[NUM_PRIORITIES];
@@ -147,6 +149,7 @@ writer_close(Writer *writer)
 	close_appender(writer->queue);
 	close_appender(writer->blocks);
 	close_appender(writer->events);
+	close_appender(writer->follow_ups);
 	if (writer->wrote_message)
 		Async_Notify(NOTIFY_CHANNEL, NULL);
 	MemoryContextDelete(writer->row_context);
@@ -174,8 +177,19 @@ append(Writer *writer, Appender **appender, NudgeRelation table, int natts,
 	appender_insert(*appender, values, nulls);
 }
 
+/* What an event says, besides what it is about */
+typedef struct EventText
+{
+	const char *type;
+	const char *reason;			/* or NULL */
+	int64		pending_id;
+	int64		message_id;		/* 0: none */
+	Datum		metadata;
+} EventText;
+
 static void
-append_event(Writer *writer, const BatchTrigger *trigger, const char *type)
+append_event_text(Writer *writer, const BatchTrigger *trigger,
+				  const EventText *text)
 {
 	const DueTrigger *due = &trigger->due;
 	Datum		values[Natts_events] = {0};
@@ -183,22 +197,20 @@ append_event(Writer *writer, const BatchTrigger *trigger, const char *type)
 
 	values[Anum_events_event_id - 1] = Int64GetDatum(nudge_nextval(NUDGE_EVENTS_SEQ));
 	values[Anum_events_user_id - 1] = due->values[Anum_pending_user_id - 1];
-	values[Anum_events_event_type - 1] = CStringGetTextDatum(type);
+	values[Anum_events_event_type - 1] = CStringGetTextDatum(text->type);
 	values[Anum_events_rule_id - 1] = Int64GetDatum(due->rule_id);
-	values[Anum_events_pending_id - 1] = Int64GetDatum(due->pending_id);
-	if (trigger->outcome == OUTCOME_MESSAGE)
-		values[Anum_events_message_id - 1] = Int64GetDatum(trigger->message_id);
-	else
-		nulls[Anum_events_message_id - 1] = true;
-	if (trigger->reason != NULL)
-		values[Anum_events_reason - 1] = CStringGetTextDatum(trigger->reason);
+	values[Anum_events_pending_id - 1] = Int64GetDatum(text->pending_id);
+	values[Anum_events_message_id - 1] = Int64GetDatum(text->message_id);
+	nulls[Anum_events_message_id - 1] = text->message_id == 0;
+	if (text->reason != NULL)
+		values[Anum_events_reason - 1] = CStringGetTextDatum(text->reason);
 	else
 		nulls[Anum_events_reason - 1] = true;
 	nulls[Anum_events_flag - 1] = true;
 	values[Anum_events_occurred_at - 1] = TimestampTzGetDatum(writer->as_of);
 	values[Anum_events_recorded_at - 1] = TimestampTzGetDatum(writer->now);
 	nulls[Anum_events_event_key - 1] = true;
-	values[Anum_events_metadata - 1] = writer->empty;
+	values[Anum_events_metadata - 1] = text->metadata;
 	values[Anum_events_action_id - 1] = due->values[Anum_pending_action_id - 1];
 	nulls[Anum_events_action_id - 1] = due->nulls[Anum_pending_action_id - 1];
 	append(writer, &writer->events, NUDGE_EVENTS, Natts_events, values, nulls);
@@ -225,29 +237,66 @@ chain_depth(const DueTrigger *due)
 	return (int) Max(0, Min(json_double(&value), MAX_CHAIN_DEPTH));
 }
 
+/*
+ * An event about the trigger as a whole
+ */
 static void
-append_content(Writer *writer, const BatchTrigger *trigger, Datum channel)
+append_event(Writer *writer, const BatchTrigger *trigger, const char *type)
+{
+	EventText	text = {type, trigger->reason, trigger->due.pending_id, 0,
+	writer->empty};
+
+	append_event_text(writer, trigger, &text);
+}
+
+/*
+ * One of the trigger's messages fell to a cap, others did not.
+ */
+static void
+append_capped(Writer *writer, const BatchTrigger *trigger,
+			  const BatchMessage *message)
+{
+	const FrequencyCap *cap = message->cap;
+	const char *period = nudge_enum_label(NUDGE_CAP_PERIOD_TYPE, cap->period);
+	JsonbParseState *state = NULL;
+	EventText	text = {"capped", period, trigger->due.pending_id};
+
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	push_text(&state, "channel", CStringGetTextDatum(message->template->channel),
+			  false);
+	push_int64(&state, "cap_id", cap->cap_id);
+	push_int64(&state, "max_messages", cap->max_messages);
+	push_text(&state, "period", CStringGetTextDatum(period), false);
+	text.metadata = JsonbPGetDatum(JsonbValueToJsonb(pushJsonbValue(&state,
+																	WJB_END_OBJECT,
+																	NULL)));
+	append_event_text(writer, trigger, &text);
+}
+
+static void
+append_content(Writer *writer, const BatchTrigger *trigger,
+			   const BatchMessage *message, Datum channel)
 {
 	const DueTrigger *due = &trigger->due;
 	Datum		values[Natts_messages] = {0};
 	bool		nulls[Natts_messages] = {false};
 	int			depth = chain_depth(due);
 
-	values[Anum_messages_message_id - 1] = Int64GetDatum(trigger->message_id);
+	values[Anum_messages_message_id - 1] = Int64GetDatum(message->message_id);
 	values[Anum_messages_user_id - 1] = due->values[Anum_pending_user_id - 1];
 	values[Anum_messages_pending_id - 1] = Int64GetDatum(due->pending_id);
 	values[Anum_messages_rule_id - 1] = Int64GetDatum(due->rule_id);
 	values[Anum_messages_action_id - 1] = due->values[Anum_pending_action_id - 1];
 	nulls[Anum_messages_action_id - 1] = due->nulls[Anum_pending_action_id - 1];
 	values[Anum_messages_channel - 1] = channel;
-	values[Anum_messages_recipient - 1] = trigger->recipient;
+	values[Anum_messages_recipient - 1] = message->recipient;
 	values[Anum_messages_template_id - 1] =
-		CStringGetTextDatum(trigger->template->template_id);
+		CStringGetTextDatum(message->template->template_id);
 	for (int i = 0; i < NUM_MESSAGE_FIELDS; i++)
 	{
-		values[Anum_messages_subject - 1 + i] = trigger->message.fields[i];
+		values[Anum_messages_subject - 1 + i] = message->rendered.fields[i];
 		nulls[Anum_messages_subject - 1 + i] =
-			trigger->message.fields[i] == (Datum) 0;
+			message->rendered.fields[i] == (Datum) 0;
 	}
 	values[Anum_messages_headers - 1] = writer->empty;
 	values[Anum_messages_priority - 1] = due->values[Anum_pending_priority - 1];
@@ -259,14 +308,15 @@ append_content(Writer *writer, const BatchTrigger *trigger, Datum channel)
 }
 
 static void
-append_to_queue(Writer *writer, const BatchTrigger *trigger, Datum channel,
+append_to_queue(Writer *writer, const BatchTrigger *trigger,
+				const BatchMessage *message, Datum channel,
 				TimestampTz available_at)
 {
 	const DueTrigger *due = &trigger->due;
 	Datum		values[Natts_message_queue] = {0};
 	bool		nulls[Natts_message_queue] = {false};
 
-	values[Anum_message_queue_message_id - 1] = Int64GetDatum(trigger->message_id);
+	values[Anum_message_queue_message_id - 1] = Int64GetDatum(message->message_id);
 	values[Anum_message_queue_user_id - 1] = due->values[Anum_pending_user_id - 1];
 	values[Anum_message_queue_created_at - 1] = TimestampTzGetDatum(writer->now);
 	values[Anum_message_queue_priority - 1] = due->values[Anum_pending_priority - 1];
@@ -283,9 +333,10 @@ append_to_queue(Writer *writer, const BatchTrigger *trigger, Datum channel,
 }
 
 static void
-append_block(Writer *writer, const BatchTrigger *trigger)
+append_block(Writer *writer, const BatchTrigger *trigger,
+			 const BatchMessage *message)
 {
-	int64		block = trigger->message_id / MESSAGES_A_BLOCK;
+	int64		block = message->message_id / MESSAGES_A_BLOCK;
 	Priority	priority = trigger->due.priority;
 	Datum		values[Natts_message_blocks];
 	bool		nulls[Natts_message_blocks] = {false};
@@ -301,14 +352,93 @@ append_block(Writer *writer, const BatchTrigger *trigger)
 }
 
 static void
-append_message(Writer *writer, const BatchTrigger *trigger, TimestampTz available_at)
+append_message(Writer *writer, const BatchTrigger *trigger,
+			   const BatchMessage *message, TimestampTz available_at)
 {
-	Datum		channel = CStringGetTextDatum(trigger->template->channel);
+	Datum		channel = CStringGetTextDatum(message->template->channel);
+	EventText	text = {"executed", NULL, trigger->due.pending_id,
+	message->message_id, writer->empty};
 
-	append_content(writer, trigger, channel);
-	append_to_queue(writer, trigger, channel, available_at);
-	append_block(writer, trigger);
+	append_content(writer, trigger, message, channel);
+	append_to_queue(writer, trigger, message, channel, available_at);
+	append_block(writer, trigger, message);
+	append_event_text(writer, trigger, &text);
 	writer->wrote_message = true;
+}
+
+/*
+ * A trigger of the same firing for the channels that are left, due when the user
+ * has had time to engage with the message.
+ */
+static void
+append_follow_up(Writer *writer, const BatchTrigger *trigger,
+				 const BatchMessage *message, Datum channels)
+{
+	const Rule *rule = trigger->rule;
+	int64		pending_id = nudge_nextval(NUDGE_PENDING_SEQ);
+	TimestampTz due_at = schedule_add_interval(writer->as_of, &rule->fallback_after);
+	EventText	text = {"scheduled", "fallback", pending_id, message->message_id,
+	writer->empty};
+	Datum		values[Natts_pending];
+	bool		nulls[Natts_pending];
+
+	if (writer->follow_ups == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(writer->context);
+
+		writer->follow_ups = appender_open(nudge_relation(NUDGE_PENDING),
+										   NFIRST_PENDING);
+		appender_later_columns(writer->follow_ups, pending_later_columns,
+							   NLATER_PENDING);
+		MemoryContextSwitchTo(old);
+	}
+	memcpy(values, trigger->due.values, sizeof(values));
+	memcpy(nulls, trigger->due.nulls, sizeof(nulls));
+	if (trigger->due.priority == PRIORITY_BATCH)
+		due_at = due_batch_time(due_at);
+	values[Anum_pending_pending_id - 1] = Int64GetDatum(pending_id);
+	values[Anum_pending_status - 1] =
+		ObjectIdGetDatum(nudge_enum_value(NUDGE_PENDING_STATUS_TYPE,
+										  PENDING_WAITING));
+	values[Anum_pending_attempts - 1] = Int32GetDatum(0);
+	values[Anum_pending_due_at - 1] = TimestampTzGetDatum(due_at);
+	nulls[Anum_pending_expires_at - 1] = !rule->has_expiry;
+	if (rule->has_expiry)
+		values[Anum_pending_expires_at - 1] =
+			TimestampTzGetDatum(schedule_add_interval(due_at, &rule->expiry));
+	nulls[Anum_pending_last_error - 1] = true;
+	values[Anum_pending_channels - 1] = channels;
+	nulls[Anum_pending_channels - 1] = false;
+	values[Anum_pending_fallback_of - 1] = Int64GetDatum(message->message_id);
+	nulls[Anum_pending_fallback_of - 1] = false;
+	appender_insert(writer->follow_ups, values, nulls);
+	append_event_text(writer, trigger, &text);
+}
+
+/*
+ * The trigger's messages, and what may have to follow
+ */
+static void
+append_messages(Writer *writer, const BatchTrigger *trigger,
+				TimestampTz available_at)
+{
+	const BatchMessage *sent = NULL;
+	Datum		left = channels_left(trigger);
+
+	for (int i = 0; i < trigger->nmessages; i++)
+	{
+		const BatchMessage *message = &trigger->messages[i];
+
+		if (message->cap != NULL)
+			append_capped(writer, trigger, message);
+		else
+		{
+			append_message(writer, trigger, message, available_at);
+			sent = message;
+		}
+	}
+	if (left != (Datum) 0 && sent != NULL)
+		append_follow_up(writer, trigger, sent, left);
 }
 
 static void
@@ -408,8 +538,7 @@ writer_write(Writer *writer, BatchTrigger *triggers, int n, ExecuteTotals *total
 		switch (trigger->outcome)
 		{
 			case OUTCOME_MESSAGE:
-				append_message(writer, trigger, available_at);
-				append_event(writer, trigger, "executed");
+				append_messages(writer, trigger, available_at);
 				delete_trigger(writer, trigger);
 				totals->executed++;
 				break;

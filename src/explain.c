@@ -14,14 +14,18 @@
 #include "access/tableam.h"
 #include "cap_check.h"
 #include "channel.h"
+#include "channel_engagement.h"
 #include "document.h"
 #include "entry_check.h"
 #include "evaluate.h"
 #include "evaluate_functions.h"
+#include "executor/spi.h"
 #include "explain_condition.h"
 #include "funcapi.h"
 #include "holdout.h"
+#include "json_input.h"
 #include "miscadmin.h"
+#include "owner.h"
 #include "relations.h"
 #include "segment.h"
 #include "utils/builtins.h"
@@ -42,6 +46,13 @@ typedef struct TemplateKey
 	char	   *template_id;
 	char	   *channel;
 } TemplateKey;
+
+/* What all rules' explanations share, found out at first use */
+typedef struct ChannelFacts
+{
+	List	   *template_keys;
+	ChannelEngagement *engagement;	/* of each channel there is, or NULL */
+} ChannelFacts;
 
 /* One rule's explanation while it is put together */
 typedef struct Explanation
@@ -244,8 +255,8 @@ load_template_keys(void)
 	return keys;
 }
 
-static bool
-has_template(const Rule *rule, const char *channel, void *arg)
+static const void *
+find_template(const Rule *rule, const char *channel, void *arg)
 {
 	ListCell   *lc;
 
@@ -256,40 +267,117 @@ has_template(const Rule *rule, const char *channel, void *arg)
 		if (rule->template_id != NULL &&
 			strcmp(key->template_id, rule->template_id) == 0 &&
 			strcmp(key->channel, channel) == 0)
-			return true;
+			return key;
 	}
-	return false;
+	return NULL;
+}
+
+/*
+ * How the user engages with all channels, in their order
+ */
+static ChannelEngagement *
+load_engagement(Evaluator *evaluator, MemoryContext context)
+{
+	const Rules *rules = evaluator->rules;
+	ChannelEngagement *engagement =
+	MemoryContextAlloc(context, rules->nchannels * sizeof(ChannelEngagement));
+	OwnerScope	scope;
+
+	for (int i = 0; i < rules->nchannels; i++)
+		engagement[i] = (ChannelEngagement)
+		{
+			evaluator->action.user_id_datum, rules->channels[i].name,
+				STRANGERS_ENGAGEMENT
+		};
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	owner_begin(&scope);
+	channel_engagement_fetch(engagement, rules->nchannels);
+	owner_end(&scope);
+	SPI_finish();
+	return engagement;
+}
+
+static void
+plan_channels(ChannelPlan *plan, Evaluator *evaluator, const Rule *rule,
+			  ChannelFacts *facts)
+{
+	const Rules *rules = evaluator->rules;
+
+	channel_plan_begin(plan, evaluator->history, rules, rule,
+					   evaluator_user(evaluator), rule->channels,
+					   rule->nchannels, find_template, facts->template_keys);
+	if (channel_plan_is_open(plan))
+	{
+		if (facts->engagement == NULL)
+			facts->engagement =
+				load_engagement(evaluator, GetMemoryChunkContext(facts));
+		for (int i = 0; i < plan->neligible; i++)
+			plan->candidates[i].engagement =
+				facts->engagement[plan->candidates[i].channel - rules->channels].engagement;
+	}
+	channel_plan_end(plan, rule->channel_strategy, rule->urgency, true);
+}
+
+/* What it means for a rule that none of its channels will do */
+static const char *
+no_channel_reason(const char *outcome)
+{
+	static const char *const reasons[][2] = {
+		{"no_template", "the rule's template has no row for any of its channels"},
+		{"no_address", "the user has no address for any of the rule's channels"},
+		{"opted_out", "the user opted out of the rule's channels"},
+		{"unsubscribed", "the user unsubscribed from the rule's topic"},
+		{"suppressed", "the user, or the user's address, is in nudge.suppressions"},
+		{"channel_disabled", "the rule's channels are disabled"},
+	};
+
+	for (int i = 0; i < lengthof(reasons); i++)
+	{
+		if (strcmp(reasons[i][0], outcome) == 0)
+			return reasons[i][1];
+	}
+	return psprintf("no channel of the rule may be used: %s", outcome);
+}
+
+/* "email and sms", in the order of preference */
+static char *
+chosen_channels(const ChannelPlan *plan)
+{
+	const char **names = palloc(plan->nchosen * sizeof(char *));
+
+	for (int i = 0; i < plan->nchosen; i++)
+		names[i] = plan->candidates[i].name;
+	return enumerate(names, plan->nchosen);
 }
 
 static void
 explain_channel(Explanation *explanation, Evaluator *evaluator,
-				const Rule *rule, List *template_keys)
+				const Rule *rule, ChannelFacts *facts)
 {
-	static const char *const reasons[] = {
-		[CHANNEL_NO_TEMPLATE] = "the rule's template has no row for any of its channels",
-		[CHANNEL_NO_ADDRESS] = "the user has no address for any of the rule's channels",
-		[CHANNEL_OPTED_OUT] = "the user opted out of the rule's channels"
-	};
 	const UserRow *user = evaluator_user(evaluator);
-	const char *channel = NULL;
-	Datum		address;
-	ChannelOutcome outcome;
+	JsonbParseState **state = &explanation->detail;
+	ChannelPlan plan;
 
 	if (!user->found)
 	{
 		decide(explanation, "no_user", "there is no such row in nudge.users");
-		push_cstring(&explanation->detail, "channel", NULL);
+		push_cstring(state, "channel", NULL);
 		return;
 	}
-	outcome = channel_choose(evaluator->history, rule, user, has_template, template_keys, &channel,
-							 &address);
-	push_cstring(&explanation->detail, "channel",
-				 outcome == CHANNEL_FOUND ? channel : NULL);
-	if (outcome == CHANNEL_FOUND)
+	plan_channels(&plan, evaluator, rule, facts);
+	push_cstring(state, "channel",
+				 plan.nchosen > 0 ? plan.candidates[0].name : NULL);
+	if (rule->nchannels > 1)
+	{
+		push_key(state, "channels");
+		channel_plan_push(state, &plan);
+	}
+	if (plan.nchosen > 0)
 		decide(explanation, "would_send",
-			   psprintf("a message by %s", channel));
+			   psprintf("a message by %s", chosen_channels(&plan)));
 	else
-		decide(explanation, channel_outcome_reason(outcome), reasons[outcome]);
+		decide(explanation, plan.reason, no_channel_reason(plan.reason));
 }
 
 /*
@@ -300,7 +388,7 @@ nudge_explain(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	Evaluator	evaluator = {0};
-	List	   *template_keys;
+	ChannelFacts *facts = palloc0(sizeof(ChannelFacts));
 	MemoryContext rule_context;
 
 	action_from_arguments(&evaluator.action, fcinfo);
@@ -309,7 +397,7 @@ nudge_explain(PG_FUNCTION_ARGS)
 	evaluator.rules = rules_acquire();
 	evaluator.history = history_open();
 	evaluator.now = evaluator.action.recorded_at;
-	template_keys = load_template_keys();
+	facts->template_keys = load_template_keys();
 	rule_context = AllocSetContextCreate(CurrentMemoryContext,
 										 "pg_nudge explanation",
 										 ALLOCSET_DEFAULT_SIZES);
@@ -331,7 +419,7 @@ nudge_explain(PG_FUNCTION_ARGS)
 		explain_entry(&explanation, &evaluator, rule);
 		explain_holdout(&explanation, &evaluator, rule);
 		explain_caps(&explanation, &evaluator, rule);
-		explain_channel(&explanation, &evaluator, rule, template_keys);
+		explain_channel(&explanation, &evaluator, rule, facts);
 
 		values[0] = Int64GetDatum(rule->rule_id);
 		values[1] = CStringGetTextDatum(rule->name);

@@ -32,30 +32,6 @@ push_cstring(JsonbParseState **state, const char *key, const char *value)
 		push_text(state, key, (Datum) 0, true);
 }
 
-void
-push_float8(JsonbParseState **state, const char *key, double number)
-{
-	JsonbValue	value;
-
-	push_key(state, key);
-	value.type = jbvNumeric;
-	value.val.numeric =
-		DatumGetNumeric(DirectFunctionCall1(float8_numeric,
-											Float8GetDatum(number)));
-	pushJsonbValue(state, WJB_VALUE, &value);
-}
-
-void
-push_bool(JsonbParseState **state, const char *key, bool boolean)
-{
-	JsonbValue	value;
-
-	push_key(state, key);
-	value.type = jbvBool;
-	value.val.boolean = boolean;
-	pushJsonbValue(state, WJB_VALUE, &value);
-}
-
 static bool
 observe_text(JsonbValue *value, Datum text)
 {

@@ -16,8 +16,6 @@
 /* Push "key": value onto an object that is being built; value may be NULL. */
 extern void push_cstring(JsonbParseState **state, const char *key,
 						 const char *value);
-extern void push_float8(JsonbParseState **state, const char *key, double number);
-extern void push_bool(JsonbParseState **state, const char *key, bool boolean);
 
 /*
  * Pushes a condition that has been scored, as an object, and adds it to the text

@@ -72,7 +72,7 @@ typedef struct MessageSubject
 typedef enum MessageStatus
 {
 	MESSAGE_RENDERED,
-	MESSAGE_SKIPPED,			/* there is no channel for it; reason says why */
+	MESSAGE_SKIPPED,			/* it must not go out; reason says why */
 	MESSAGE_ABORTED,			/* the template gave up; reason says why */
 	MESSAGE_FAILED				/* reason is the error */
 } MessageStatus;

@@ -3,8 +3,8 @@
  * preview.c
  *	  nudge.preview: what a rule would send a user.
  *
- * The message is composed by what the executor calls as well, with no effect.  It
- * is read with the rights of the tables' owner, since whoever writes templates need
+ * The messages are composed by what the executor calls as well, with no effect.
+ * They are read with the rights of the tables' owner, since whoever writes templates need
  * not be one who may read users.  In return addresses are hidden from those who
  * may not read them.
  *
@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_class.h"
+#include "channel_engagement.h"
 #include "compose.h"
 #include "evaluate_functions.h"
 #include "executor/spi.h"
@@ -106,30 +107,57 @@ may_read_addresses(void)
 }
 
 /*
- * Composes the message as the tables' owner.
+ * What is composed for a preview
  */
-static void
-compose_preview(MessageSubject *subject, Datum user_id, RenderedMessage *message)
+typedef struct PreviewMessage
+{
+	const char *channel;
+	RenderedMessage rendered;
+} PreviewMessage;
+
+/*
+ * Plans the channels and composes a message for each, as the tables' owner.
+ * Returns how many there are; where there is none, *reason says why.
+ */
+static int
+compose_preview(MessageSubject *subject, const Rules *rules, Datum user_id,
+				PreviewMessage **messages, const char **reason)
 {
 	MemoryContext context = CurrentMemoryContext;
+	const Rule *rule = subject->rule;
 	RecommendationRequest request = {user_id, subject->action->data};
 	Personalization wanted;
 	Templates	templates;
-	const MessageTemplate *template;
-	char	   *id = subject->rule->template_id;
+	char	   *id = rule->template_id;
+	ChannelPlan *plan = palloc(sizeof(ChannelPlan));
 	OwnerScope	scope;
 
+	*messages = palloc0(rule->nchannels * sizeof(PreviewMessage) + 1);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	owner_begin(&scope);
 	templates_load(&templates, &id, id != NULL ? 1 : 0);
-	personalization_read(subject->rule->personalization, &wanted);
+	personalization_read(rule->personalization, &wanted);
 	request.amount = wanted.recommendations;
 	recommendations_fetch(&request, request.amount > 0 ? 1 : 0, subject->now);
 	subject->recommendations = request.items;
-	compose(subject, &templates, &template, context, message);
+
+	channel_plan_begin(plan, subject->history, rules, rule, subject->user,
+					   rule->channels, rule->nchannels, compose_find_template,
+					   &templates);
+	channel_plans_engage(&plan, &user_id, 1);
+	channel_plan_end(plan, rule->channel_strategy, rule->urgency, true);
+	*reason = plan->reason;
+	for (int i = 0; i < plan->nchosen; i++)
+	{
+		PreviewMessage *message = &(*messages)[i];
+
+		message->channel = plan->candidates[i].name;
+		compose(subject, &plan->candidates[i], context, &message->rendered);
+	}
 	owner_end(&scope);
 	SPI_finish();
+	return plan->nchosen;
 }
 
 static void
@@ -160,6 +188,38 @@ tell_no_message(Datum user_id, const Rule *rule, const char *reason)
 }
 
 /*
+ * A row for each message; those of templates that give up are left out, as the
+ * executor does.
+ */
+static void
+put_messages(ReturnSetInfo *result, const Rule *rule, Datum user_id,
+			 const PreviewMessage *messages, int n, const char *reason)
+{
+	bool		any = false;
+
+	for (int i = 0; i < n; i++)
+	{
+		const RenderedMessage *message = &messages[i].rendered;
+
+		if (message->status == MESSAGE_FAILED)
+			ereport(ERROR,
+					(errcode(message->sqlstate),
+					 errmsg("message of rule \"%s\" cannot be rendered: %s",
+							rule->name, message->reason),
+					 errdetail("Its trigger would fail with this error."),
+					 errhint("Mend the template \"%s\", or what it is given.",
+							 rule->template_id)));
+		if (message->status == MESSAGE_RENDERED)
+			put_message(result, messages[i].channel, message);
+		else
+			reason = message->reason;
+		any |= message->status == MESSAGE_RENDERED;
+	}
+	if (!any)
+		tell_no_message(user_id, rule, reason);
+}
+
+/*
  * preview(rule_id, user_id, action_type, action_data, occurred_at, context)
  */
 Datum
@@ -168,7 +228,8 @@ nudge_preview(PG_FUNCTION_ARGS)
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	MessageSubject subject = {0};
 	MessageAction action;
-	RenderedMessage message = {0};
+	PreviewMessage *messages;
+	const char *reason;
 	UserRow		user;
 	History    *history;
 	const Rules *rules;
@@ -192,25 +253,10 @@ nudge_preview(PG_FUNCTION_ARGS)
 		tell_no_message(user_id, subject.rule, "no_user");
 	else
 	{
-		compose_preview(&subject, user_id, &message);
-		switch (message.status)
-		{
-			case MESSAGE_RENDERED:
-				put_message(result, subject.channel, &message);
-				break;
-			case MESSAGE_SKIPPED:
-			case MESSAGE_ABORTED:
-				tell_no_message(user_id, subject.rule, message.reason);
-				break;
-			case MESSAGE_FAILED:
-				ereport(ERROR,
-						(errcode(message.sqlstate),
-						 errmsg("message of rule \"%s\" cannot be rendered: %s",
-								subject.rule->name, message.reason),
-						 errdetail("Its trigger would fail with this error."),
-						 errhint("Mend the template \"%s\", or what it is given.",
-								 subject.rule->template_id)));
-		}
+		int			n = compose_preview(&subject, rules, user_id, &messages,
+										&reason);
+
+		put_messages(result, subject.rule, user_id, messages, n, reason);
 	}
 	history_close(history);
 	rules_release(rules);

@@ -50,6 +50,8 @@ static const char *const relation_names[] = {
 	[NUDGE_EVENTS_SEQ] = "events_event_id_seq",
 	[NUDGE_SEGMENTS] = "segments",
 	[NUDGE_RULE_ENTRIES] = "rule_entries",
+	[NUDGE_CHANNELS] = "channels",
+	[NUDGE_CHANNEL_URGENCY] = "channel_urgency",
 };
 
 /* Labels in the order of the C enums of rules.h and caps.h */

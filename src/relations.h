@@ -34,7 +34,9 @@ typedef enum NudgeRelation
 
 	/* Since 0.3.0 */
 	NUDGE_SEGMENTS,
-	NUDGE_RULE_ENTRIES
+	NUDGE_RULE_ENTRIES,
+	NUDGE_CHANNELS,
+	NUDGE_CHANNEL_URGENCY
 } NudgeRelation;
 
 /* Oid of a table or sequence; error 55000 where the extension is not installed. */

@@ -13,6 +13,7 @@
 #include "rule_checks.h"
 
 #include "catalog/pg_type.h"
+#include "channel_names.h"
 #include "document.h"
 #include "executor/spi.h"
 #include "json_input.h"
@@ -25,8 +26,6 @@
 
 #define MAX_YEARS 100
 #define MAX_TOPIC_BYTES 1024
-
-static const char *const channels_known[] = {"email", "sms", "push"};
 
 TextList
 text_list_from_array(Datum array, const char *path)
@@ -105,18 +104,18 @@ check_span(FaultList *faults, const char *path, const char *hint,
 		check_too_long(faults, path, span);
 }
 
+static void
+add_unknown_channel(FaultList *faults, const char *path, const char *channel)
+{
+	fault_add(faults, ERRCODE_INVALID_PARAMETER_VALUE, path, channel_names_hint(),
+			  "unknown channel \"%s\"", channel);
+}
+
 void
 check_channel(FaultList *faults, const char *path, const char *channel)
 {
-	for (int i = 0; i < lengthof(channels_known); i++)
-	{
-		if (strcmp(channel, channels_known[i]) == 0)
-			return;
-	}
-	fault_add(faults, ERRCODE_INVALID_PARAMETER_VALUE, path,
-			  psprintf("Channels are %s.",
-					   enumerate(channels_known, lengthof(channels_known))),
-			  "unknown channel \"%s\"", channel);
+	if (!*channel_names_lock(&channel, 1))
+		add_unknown_channel(faults, path, channel);
 }
 
 static bool
@@ -148,11 +147,12 @@ check_item(FaultList *faults, const TextList *list, int i, const char *what)
 void
 check_channels(FaultList *faults, const TextList *channels)
 {
+	bool	   *known;
+
 	if (channels->n == 0)
 		fault_add(faults, ERRCODE_INVALID_PARAMETER_VALUE, channels->path,
-				  psprintf("Channels are %s.",
-						   enumerate(channels_known, lengthof(channels_known))),
-				  "a rule needs at least one channel");
+				  channel_names_hint(), "a rule needs at least one channel");
+	known = channel_names_lock((const char *const *) channels->items, channels->n);
 	for (int i = 0; i < channels->n; i++)
 	{
 		if (!check_item(faults, channels, i, "a channel"))
@@ -161,9 +161,9 @@ check_channels(FaultList *faults, const TextList *channels)
 			fault_add(faults, ERRCODE_INVALID_PARAMETER_VALUE,
 					  text_list_path(channels, i), "Name each channel once.",
 					  "channel \"%s\" is named twice", channels->items[i]);
-		else
-			check_channel(faults, text_list_path(channels, i),
-						  channels->items[i]);
+		else if (!known[i])
+			add_unknown_channel(faults, text_list_path(channels, i),
+								channels->items[i]);
 	}
 }
 

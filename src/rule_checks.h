@@ -39,9 +39,12 @@ extern void check_expiry(FaultList *faults, const char *path,
 /* An interval that must be greater than 0; the hint is for one that is not. */
 extern void check_span(FaultList *faults, const char *path, const char *hint,
 					   const Interval *span);
+
+/* Lock the channels against removal until the end of the transaction. */
 extern void check_channel(FaultList *faults, const char *path,
 						  const char *channel);
 extern void check_channels(FaultList *faults, const TextList *channels);
+
 extern void check_cancel_on(FaultList *faults, const TextList *types);
 
 /* Locks the segments against removal until the end of the transaction. */

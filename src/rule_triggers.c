@@ -4,8 +4,8 @@
  *	  Triggers on rules, conditions and frequency caps: checks before a row is
  *	  written, and the invalidation of the compiled rules after.
  *
- * The checks take no locks but on the segments that a rule names, which they
- * keep from being removed, as a foreign key would.
+ * The checks take no locks but on the segments and channels that a row names,
+ * which they keep from being removed, as a foreign key would.
  *
  *-------------------------------------------------------------------------
  */
@@ -137,7 +137,8 @@ nudge_check_rule(PG_FUNCTION_ARGS)
 	value = row_column(trigger, row, "expiry", &isnull);
 	if (!isnull)
 		check_expiry(&faults, "expiry", DatumGetIntervalP(value));
-	if (text_list_column(trigger, row, "channels", &list))
+	if (row_column_changes(trigger, "channels") &&
+		text_list_column(trigger, row, "channels", &list))
 		check_channels(&faults, &list);
 	if (text_list_column(trigger, row, "cancel_on", &list))
 		check_cancel_on(&faults, &list);
@@ -209,7 +210,7 @@ nudge_check_frequency_cap(PG_FUNCTION_ARGS)
 	bool		isnull;
 	Datum		max_messages = row_column(trigger, row, "max_messages", &isnull);
 
-	if (channel != NULL)
+	if (channel != NULL && row_column_changes(trigger, "channel"))
 		check_channel(&faults, "channel", channel);
 	if (!isnull)
 		check_max_messages(&faults, "max_messages", DatumGetInt32(max_messages));

@@ -64,6 +64,8 @@ typedef enum Urgency
 	URGENCY_CRITICAL
 } Urgency;
 
+#define NUM_URGENCIES 4
+
 typedef enum ChannelStrategy
 {
 	STRATEGY_BEST,
@@ -115,6 +117,9 @@ typedef struct Rule
 
 typedef struct RuleIndex RuleIndex;
 
+/* A way to reach a user (channels.h) */
+typedef struct Channel Channel;
+
 typedef struct Rules
 {
 	MemoryContext context;		/* owns all */
@@ -124,6 +129,9 @@ typedef struct Rules
 	int			nglobal_caps;
 	FrequencyCap *global_caps;	/* rule_id 0 */
 	RuleIndex  *index;			/* of those that the trigger evaluates */
+	int			nchannels;
+	Channel    *channels;		/* by name */
+	bool		unscored;		/* before an upgrade: channels go by a rule's order */
 } Rules;
 
 /*

@@ -30,6 +30,7 @@
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "channels.h"
 #include "document.h"
 #include "miscadmin.h"
 #include "relations.h"
@@ -125,6 +126,14 @@ enum
 
 static const TableColumns frequency_caps_columns = {
 	NUDGE_FREQUENCY_CAPS, Anum_frequency_caps_max_messages, 0, NULL
+};
+
+static const TableColumns channels_columns = {
+	NUDGE_CHANNELS, Anum_channels_enabled, 0, NULL
+};
+
+static const TableColumns channel_urgency_columns = {
+	NUDGE_CHANNEL_URGENCY, Anum_channel_urgency_modifier, 0, NULL
 };
 
 typedef struct CachedRules
@@ -587,6 +596,25 @@ sort_vector(Vector *vector, int (*compare) (const void *, const void *))
 		qsort(vector->elements, vector->n, vector->size, compare);
 }
 
+static void
+load_channels(Rules *rules, Snapshot snapshot)
+{
+	Vector		channels = {sizeof(Channel)};
+	Vector		modifiers = {sizeof(ChannelModifier)};
+
+	if (!nudge_relation_exists(NUDGE_CHANNELS) ||
+		!nudge_relation_exists(NUDGE_CHANNEL_URGENCY))
+	{
+		channels_assign_first(rules);
+		return;
+	}
+	load_table(&channels_columns, snapshot, &channels, LOADER(channel_load));
+	load_table(&channel_urgency_columns, snapshot, &modifiers,
+			   LOADER(channel_modifier_load));
+	channels_assign(rules, (Channel *) channels.elements, channels.n,
+					(ChannelModifier *) modifiers.elements, modifiers.n);
+}
+
 /*
  * Loads a generation of rules into a context.
  */
@@ -610,6 +638,7 @@ load_rules(MemoryContext context, RowLoader rule_loader,
 			   &conditions, condition_loader);
 	load_table(&frequency_caps_columns, snapshot ? snapshot : SnapshotSelf, &caps,
 			   LOADER(load_cap));
+	load_channels(rules, snapshot ? snapshot : SnapshotSelf);
 	if (snapshot)
 		UnregisterSnapshot(snapshot);
 

@@ -14,6 +14,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "channel_names.h"
 #include "executor/spi.h"
 #include "liquid.h"
 #include "miscadmin.h"
@@ -21,11 +22,15 @@
 #include "plan.h"
 #include "queries.h"
 #include "row_trigger.h"
+#include "rule_checks.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
 PG_FUNCTION_INFO_V1(nudge_check_template_row);
 PG_FUNCTION_INFO_V1(nudge_remove_template_id);
+
+/* What stands for a channel in pieces that other templates include */
+#define PARTIAL_CHANNEL "partial"
 
 /* Columns that are Liquid */
 static const char *const template_columns[] = {
@@ -81,6 +86,23 @@ check_syntax(const TriggerData *trigger, HeapTuple row, const char *template_id)
 }
 
 /*
+ * A template is for a channel there is, or a piece of others.
+ */
+static void
+check_template_channel(const TriggerData *trigger, HeapTuple row)
+{
+	char	   *channel = row_text(trigger, row, "channel");
+	FaultList	faults = {NIL};
+
+	if (channel == NULL || strcmp(channel, PARTIAL_CHANNEL) == 0 ||
+		!channel_name_is_good(channel) || /* a CHECK constraint refuses it */
+		!row_column_changes(trigger, "channel"))
+		return;
+	check_channel(&faults, "channel", channel);
+	fault_report(&faults, "template");
+}
+
+/*
  * Runs a query about a template id and returns how many rows it had to do with.
  * SPI is connected.
  */
@@ -129,6 +151,7 @@ nudge_check_template_row(PG_FUNCTION_ARGS)
 	if (template_id == NULL)
 		return PointerGetDatum(row);	/* a NOT NULL constraint refuses it */
 	check_syntax(trigger, row, template_id);
+	check_template_channel(trigger, row);
 	if (row_column_changes(trigger, "template_id"))
 		add_id(template_id);
 	return PointerGetDatum(row_touched(trigger, row));

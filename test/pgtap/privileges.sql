@@ -54,6 +54,12 @@ INSERT INTO callable VALUES
 INSERT INTO allowed VALUES ('marketer', 'rule_entries', 'SELECT', '*'), ('marketer', 'rule_entries', 'DELETE', '*');
 INSERT INTO callable VALUES ('executor', 'prune_entries');
 
+-- Channels
+INSERT INTO allowed
+SELECT 'marketer', t, p, '*'
+FROM unnest('{channels,channel_urgency}'::text[]) AS t, unnest('{SELECT,INSERT,UPDATE,DELETE}'::text[]) AS p;
+INSERT INTO callable VALUES ('marketer', 'channel_scores'), ('marketer', 'coordinate_channels');
+
 -- Tables, views, materialised views, partitions: each privilege on each column
 CREATE TEMP VIEW may AS
     SELECT r.access, c.relname::text AS object, p.privilege, a.attname::text AS attname

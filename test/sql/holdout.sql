@@ -1,5 +1,7 @@
 -- Holdouts and the control group
 SET client_min_messages = warning;
+-- (whatever the statistics are by now)
+SET enable_nestloop = off;
 \set SHOW_CONTEXT never
 INSERT INTO nudge.templates (template_id, body_text) VALUES ('ho', 'hello');
 -- (with ids of their own: who is held out depends on them)

@@ -157,11 +157,14 @@ INSERT INTO nudge.cap_usage SELECT 're_ida', ARRAY[rule_id], '{email}', '{2020-0
 SELECT executed, skipped FROM nudge.execute_pending(as_of => '2020-07-03');
 SELECT event_type, reason FROM pg_temp.told WHERE user_id = 're_ida';
 SELECT entered_at FROM nudge.rule_entries WHERE user_id = 're_ida';
+SELECT event_type, reason FROM pg_temp.told WHERE user_id = 're_ida' ORDER BY 1, 2;
 -- A message that follows up another of the same entry may go out
+UPDATE nudge.rules SET channel_strategy = 'fallback' WHERE name = 're re_after';
 SELECT pg_temp.fire('ida', 're_after', '2020-07-04 10:00');
-UPDATE nudge.pending SET fallback_of = 1 WHERE user_id = 're_ida';
+UPDATE nudge.pending SET fallback_of = (SELECT max(message_id) FROM nudge.messages WHERE user_id = 're_ida'), channels = '{email}' WHERE user_id = 're_ida';
 SELECT executed, skipped FROM nudge.execute_pending(as_of => '2020-07-05');
 SELECT entered_at FROM nudge.rule_entries WHERE user_id = 're_ida';
+SELECT event_type, reason FROM pg_temp.told WHERE user_id = 're_ida' ORDER BY 1, 2;
 
 -- The other isolation levels
 BEGIN ISOLATION LEVEL REPEATABLE READ;

@@ -69,6 +69,12 @@ INSERT INTO nudge.templates (template_id, subject, body_text) VALUES
     ('welcome', 'Hello {{ user.user_id }}', 'Welcome, {{ user.user_id }}'),
     ('broken', 'Hello', '{{ user.profile.nothing | no_such_filter }}');
 INSERT INTO nudge.templates (template_id, channel, body_text) VALUES ('welcome', 'sms', 'Hi');
+-- channels that came with the extension, changed and not, and one that was added
+INSERT INTO nudge.channels (name, base_score, address_path) VALUES ('whatsapp', 0.8, 'profile.whatsapp');
+UPDATE nudge.channels SET base_score = 0.65, description = 'Mail' WHERE name = 'email';
+UPDATE nudge.channels SET enabled = false WHERE name = 'push';
+INSERT INTO nudge.channel_urgency VALUES ('high', 'whatsapp', 0.9);
+UPDATE nudge.channel_urgency SET modifier = 0.5 WHERE urgency = 'low' AND channel = 'email';
 INSERT INTO nudge.segments (name) VALUES ('some');
 INSERT INTO nudge.segment_members (segment, user_id) SELECT 'some', 'user-' || g FROM generate_series(1, 20) g;
 INSERT INTO nudge.rules (name, trigger_type, template_id, priority, delay, segments, cancel_on) VALUES
@@ -79,6 +85,7 @@ UPDATE nudge.rules SET reentry = '"once"' WHERE name = 'some';
 INSERT INTO nudge.conditions (rule_id, position, condition_type, parameters)
     SELECT rule_id, 1, 'action_type', '{"types": ["login"]}' FROM nudge.rules;
 INSERT INTO nudge.frequency_caps (rule_id, period, max_messages) SELECT rule_id, 'daily', 1 FROM nudge.rules WHERE name = 'now';
+INSERT INTO nudge.rules (name, trigger_type, template_id, channels, channel_strategy) VALUES ('then', 'transactional', 'welcome', '{email,sms,whatsapp}', 'fallback');
 INSERT INTO nudge.frequency_caps (period, max_messages) VALUES ('monthly', 30);
 -- rows in the DEFAULT partitions, in dated ones of the past, and in today's
 SELECT nudge.maintain();
@@ -121,6 +128,10 @@ my %ways = (
 	'plain SQL through partition roots' => {
 		dump => [ '--load-via-partition-root', '-f', "$dir/root.sql" ],
 		restore => [ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', "$dir/root.sql" ]
+	},
+	'plain SQL, an INSERT a row' => {
+		dump => [ '--inserts', '-f', "$dir/inserts.sql" ],
+		restore => [ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', "$dir/inserts.sql" ]
 	},
 	'directory, four jobs each way' => {
 		dump => [ '-Fd', '-j4', '-f', "$dir/directory" ],

@@ -1,0 +1,1 @@
+SELECT c.name FROM nudge.channels c ORDER BY c.name
