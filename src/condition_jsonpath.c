@@ -54,12 +54,11 @@ end_of_string(const char *text)
 }
 
 /*
- * Does a path refer to variables ($name)?  There are none, and evaluating them
- * would raise an error even silently.  A path is printed with every string and
- * name in double quotes, so that outside of those $" starts a variable.
+ * A path is printed with every string and name in double quotes, so that outside
+ * of those $" starts a variable.
  */
-static bool
-has_variables(JsonPath *jsonpath)
+bool
+jsonpath_has_variables(JsonPath *jsonpath)
 {
 	for (const char *p = jsonpath_text(jsonpath); *p != '\0'; p++)
 	{
@@ -216,8 +215,8 @@ check_templates(JsonPathItem *item)
 		check_templates(&other);
 }
 
-static JsonPath *
-compile_jsonpath(const char *text)
+JsonPath *
+jsonpath_compile(const char *text)
 {
 	JsonPath   *jsonpath = DatumGetJsonPathP(DirectFunctionCall1(jsonpath_in,
 																 CStringGetDatum(text)));
@@ -228,11 +227,8 @@ compile_jsonpath(const char *text)
 	return jsonpath;
 }
 
-/*
- * Compiles in a subtransaction, so that an error becomes a fault like any other.
- */
-static JsonPath *
-check_jsonpath(Parser *parser, Parameter parameter, const char *text)
+JsonPath *
+jsonpath_check(FaultList *faults, const char *path, const char *text)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -242,7 +238,7 @@ check_jsonpath(Parser *parser, Parameter parameter, const char *text)
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
-		jsonpath = compile_jsonpath(text);
+		jsonpath = jsonpath_compile(text);
 		ReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(context);
 		CurrentResourceOwner = owner;
@@ -260,8 +256,7 @@ check_jsonpath(Parser *parser, Parameter parameter, const char *text)
 
 		if (!condition_input_error(error->sqlerrcode))
 			ReThrowError(error);
-		fault_add(parser->faults, error->sqlerrcode,
-				  parameter_path(parser, parameter), error->hint, "%s%s%s",
+		fault_add(faults, error->sqlerrcode, path, error->hint, "%s%s%s",
 				  error->message, error->detail != NULL ? ": " : "",
 				  error->detail != NULL ? error->detail : "");
 		FreeErrorData(error);
@@ -281,9 +276,9 @@ compile_parameter(Parser *parser, Parameter parameter, const char *hint)
 	if (path == NULL)
 		return NULL;
 	text = json_string(path);
-	jsonpath = parser->catch_errors ? check_jsonpath(parser, parameter, text) :
-		compile_jsonpath(text);
-	if (jsonpath != NULL && has_variables(jsonpath))
+	jsonpath = !parser->catch_errors ? jsonpath_compile(text) :
+		jsonpath_check(parser->faults, parameter_path(parser, parameter), text);
+	if (jsonpath != NULL && jsonpath_has_variables(jsonpath))
 		fault_add(parser->faults, ERRCODE_UNDEFINED_OBJECT,
 				  parameter_path(parser, parameter), hint,
 				  "jsonpath has a variable, but there are none");

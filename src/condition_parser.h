@@ -148,4 +148,17 @@ extern void parse_group(Parser *parser);
 /* What a condition costs, and whether it needs an action in hand */
 extern void condition_classify(Condition *condition);
 
+/* Raises PostgreSQL's error for a path that does not compile. */
+extern JsonPath *jsonpath_compile(const char *text);
+
+/* In a subtransaction: an error becomes a fault at path, and the result is NULL. */
+extern JsonPath *jsonpath_check(FaultList *faults, const char *path,
+								const char *text);
+
+/*
+ * Does a path refer to variables ($name)?  There are none, and evaluating them
+ * would raise an error even silently.
+ */
+extern bool jsonpath_has_variables(JsonPath *jsonpath);
+
 #endif							/* NUDGE_CONDITION_PARSER_H */

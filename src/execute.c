@@ -55,6 +55,7 @@ typedef struct Execution
 	DueQueue   *queue;
 	History    *history;
 	UsageStore *usage;			/* opened at first use */
+	EntryStore *entries;
 	Writer	   *writer;
 	ExecuteTotals *totals;
 } Execution;
@@ -577,6 +578,7 @@ next_batch(Execution *execution, int n)
 		PushActiveSnapshot(GetTransactionSnapshot());
 		batch.rules = rules_acquire();
 		batch.usage = open_usage(execution);
+		batch.entries = execution->entries;
 		execute_batch(execution, &batch);
 		rules_release(batch.rules);
 		if (usage_store_size(execution->usage) > EXECUTE_MAX_USAGE)
@@ -610,6 +612,7 @@ execute_due(int max_rows, TimestampTz as_of, ExecuteTotals *totals)
 	pending = table_open(nudge_relation(NUDGE_PENDING), RowExclusiveLock);
 	execution.queue = due_open(pending, as_of);
 	execution.history = history_open();
+	execution.entries = entry_store_open();
 	execution.writer = writer_open(pending, as_of);
 
 	while (left > 0)
@@ -623,6 +626,7 @@ execute_due(int max_rows, TimestampTz as_of, ExecuteTotals *totals)
 	}
 
 	close_usage(&execution);
+	entry_store_close(execution.entries);
 	writer_close(execution.writer);
 	history_close(execution.history);
 	due_close(execution.queue);

@@ -17,6 +17,7 @@
 
 #include "channel.h"
 #include "due.h"
+#include "entry_store.h"
 #include "personalize.h"
 #include "rules.h"
 #include "templates.h"
@@ -98,6 +99,7 @@ typedef struct Batch
 	BatchUser  *users;
 	Templates	templates;
 	UsageStore *usage;
+	EntryStore *entries;
 
 	/* The last rule that was rendered for, as templates see it */
 	const Rule *last_rule;
@@ -136,7 +138,8 @@ extern void trigger_skip(BatchTrigger *trigger, const char *reason);
 
 /*
  * execute_caps.c: marks messages of triggers from..to-1 that caps forbid, and
- * counts the others; a trigger with none left is skipped.
+ * counts the others; a trigger with none left, or whose user may not enter its rule
+ * again, is skipped.
  */
 extern void execute_caps(Batch *batch, int from, int to);
 

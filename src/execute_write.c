@@ -20,6 +20,7 @@
 #include "catalog/pg_type.h"
 #include "commands/async.h"
 #include "document.h"
+#include "json_input.h"
 #include "plan.h"
 #include "queries.h"
 #include "relations.h"
@@ -32,6 +33,9 @@
 
 #define MESSAGES_A_BLOCK 1024
 #define NOTIFY_CHANNEL "nudge_outbox"
+
+/* Deeper is as deep as this: a smallint, far past where chains are cut */
+#define MAX_CHAIN_DEPTH 1000
 
 /* Columns, as 03_runtime_tables.sql creates them */
 enum
@@ -57,12 +61,13 @@ enum
 
 	/* Since 0.3.0: found by name, then in this order */
 	Anum_messages_segments,
-	Natts_messages = Anum_messages_segments
+	Anum_messages_depth,
+	Natts_messages = Anum_messages_depth
 };
 
 #define NFIRST_MESSAGES Anum_messages_created_at
 
-static const char *const messages_later_columns[] = {"segments"};
+static const char *const messages_later_columns[] = {"segments", "depth"};
 
 enum
 {
@@ -213,6 +218,27 @@ append_event_text(Writer *writer, const BatchTrigger *trigger,
 }
 
 /*
+ * How many messages came one after the other before the action that fired the
+ * rule, by context.pg_nudge.depth, which nudge.record_event writes.
+ */
+static int
+chain_depth(const DueTrigger *due)
+{
+	static const PathStep steps[] = {
+		{"pg_nudge", strlen("pg_nudge")}, {"depth", strlen("depth")}
+	};
+	JsonbValue	value;
+
+	if (due->nulls[Anum_pending_context - 1] ||
+		!jsonb_at_path(DatumGetJsonbP(due->values[Anum_pending_context - 1]),
+					   steps, lengthof(steps), &value) ||
+		value.type != jbvNumeric)
+		return 0;
+	/* Somebody else may have written anything there. */
+	return (int) Max(0, Min(json_double(&value), MAX_CHAIN_DEPTH));
+}
+
+/*
  * An event about the trigger as a whole
  */
 static void
@@ -255,6 +281,7 @@ append_content(Writer *writer, const BatchTrigger *trigger,
 	const DueTrigger *due = &trigger->due;
 	Datum		values[Natts_messages] = {0};
 	bool		nulls[Natts_messages] = {false};
+	int			depth = chain_depth(due);
 
 	values[Anum_messages_message_id - 1] = Int64GetDatum(message->message_id);
 	values[Anum_messages_user_id - 1] = due->values[Anum_pending_user_id - 1];
@@ -278,6 +305,8 @@ append_content(Writer *writer, const BatchTrigger *trigger,
 	values[Anum_messages_created_at - 1] = TimestampTzGetDatum(writer->now);
 	values[Anum_messages_segments - 1] = trigger->user->segments;
 	nulls[Anum_messages_segments - 1] = trigger->user->segments == (Datum) 0;
+	values[Anum_messages_depth - 1] = Int16GetDatum(depth);
+	nulls[Anum_messages_depth - 1] = depth == 0;
 	append(writer, &writer->messages, NUDGE_MESSAGES, NFIRST_MESSAGES, values, nulls);
 }
 

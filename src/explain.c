@@ -16,11 +16,13 @@
 #include "channel.h"
 #include "channel_engagement.h"
 #include "document.h"
+#include "entry_check.h"
 #include "evaluate.h"
 #include "evaluate_functions.h"
 #include "executor/spi.h"
 #include "explain_condition.h"
 #include "funcapi.h"
+#include "holdout.h"
 #include "json_input.h"
 #include "miscadmin.h"
 #include "owner.h"
@@ -101,6 +103,8 @@ explain_conditions(Explanation *explanation, Evaluator *evaluator,
 
 	if (rule->broken)
 		decide(explanation, "not_matched",
+			   rule->reentry.kind == REENTRY_KEY && rule->reentry.key == NULL ?
+			   "reentry of the rule cannot be read" :
 			   "a condition of the rule cannot be read");
 	else if (!matched)
 		decide(explanation, "not_matched",
@@ -195,6 +199,55 @@ explain_segments(Explanation *explanation, Evaluator *evaluator,
 
 	if (rule->status == RULE_TESTING)
 		decide(explanation, "would_trigger", "the rule is only being tested");
+}
+
+/*
+ * Adds "reentry" where the rule minds entries.
+ */
+static void
+explain_entry(Explanation *explanation, Evaluator *evaluator, const Rule *rule)
+{
+	EntryState	entry;
+	bool		may_enter = entry_check(evaluator, rule, &entry);
+
+	if (rule->reentry.kind == REENTRY_ALWAYS)
+		return;
+	push_key(&explanation->detail, "reentry");
+	pushJsonbValue(&explanation->detail, WJB_BEGIN_OBJECT, NULL);
+	push_cstring(&explanation->detail, "kind",
+				 reentry_kind_name(rule->reentry.kind));
+	push_entry(&explanation->detail, rule, &entry);
+	pushJsonbValue(&explanation->detail, WJB_END_OBJECT, NULL);
+
+	if (may_enter)
+		return;
+	if (entry.key == (Datum) 0)
+		decide(explanation, entry.reason,
+			   "the rule lets users in once for each key, and the action has none");
+	else if (entry.waiting)
+		decide(explanation, entry.reason,
+			   psprintf("a trigger of the rule waits since %s",
+						timestamptz_to_str(entry.waiting_since)));
+	else
+		decide(explanation, entry.reason,
+			   psprintf("the user entered the rule at %s",
+						timestamptz_to_str(entry.entered_at)));
+}
+
+static void
+explain_holdout(Explanation *explanation, Evaluator *evaluator,
+				const Rule *rule)
+{
+	const char *reason = holdout_reason(rule, evaluator->action.user_id);
+
+	if (reason == NULL)
+		return;
+	push_cstring(&explanation->detail, "held_out", reason);
+	decide(explanation, "held_out",
+		   strcmp(reason, "holdout") == 0 ?
+		   psprintf("the user is among the %g percent whom the rule holds out",
+					rule->holdout_percent) :
+		   "the user is in the control group");
 }
 
 static void
@@ -454,6 +507,8 @@ nudge_explain(PG_FUNCTION_ARGS)
 		explain_status(&explanation, rule);
 		explain_conditions(&explanation, &evaluator, rule);
 		explain_segments(&explanation, &evaluator, rule);
+		explain_entry(&explanation, &evaluator, rule);
+		explain_holdout(&explanation, &evaluator, rule);
 		explain_caps(&explanation, &evaluator, rule);
 		explain_channel(&explanation, &evaluator, rule, facts);
 

@@ -63,6 +63,8 @@
 #define SUPPRESSIONS_BY_USER "suppressions_user_id_idx"
 #define SUPPRESSIONS_BY_ADDRESS "suppressions_address_idx"
 
+#define PENDING_REENTRY_INDEX "pending_reentry_idx"
+
 /* A table, open for look-ups through one of its indexes */
 typedef struct Probe
 {
@@ -118,6 +120,8 @@ struct History
 	Probe		subscriptions;
 	Probe		user_suppressions;
 	Probe		address_suppressions;
+	Probe		pending_entries;	/* pending by another index */
+	Probe		entries;
 	bool		actions_open;
 	int			nactions;		/* one a partition */
 	Probe	   *actions;
@@ -220,6 +224,8 @@ history_close(History *history)
 	probe_close(&history->subscriptions);
 	probe_close(&history->user_suppressions);
 	probe_close(&history->address_suppressions);
+	probe_close(&history->pending_entries);
+	probe_close(&history->entries);
 	for (int i = 0; i < history->nactions; i++)
 		probe_close(&history->actions[i]);
 	for (int i = 0; i < history->nevents; i++)
@@ -948,22 +954,17 @@ history_usage(History *history, Datum user_id, Usage *usage)
 	ExecClearTuple(probe->slot);
 }
 
-void
-history_pending(History *history, Datum user_id, int64 rule_id,
-				PendingVisitor visit, void *arg)
+/*
+ * Shows the triggers of a scan that are not dead.
+ */
+static void
+visit_pending(History *history, Probe *probe, ScanKey keys, int nkeys,
+			  PendingVisitor visit, void *arg)
 {
-	Probe	   *probe = probe_by_key(history, &history->pending, NUDGE_PENDING,
-									 2);
 	Oid			dead = nudge_enum_value(NUDGE_PENDING_STATUS_TYPE, PENDING_DEAD);
-	ScanKeyData keys[2];
 	bool		more = true;
 
-	key_text(&keys[0], 1, user_id);
-	ScanKeyInit(&keys[1], 2,
-				rule_id != 0 ? BTEqualStrategyNumber : BTGreaterEqualStrategyNumber,
-				rule_id != 0 ? F_INT8EQ : F_INT8GE,
-				Int64GetDatum(rule_id != 0 ? rule_id : PG_INT64_MIN));
-	probe_rescan(history, probe, keys, 2);
+	probe_rescan(history, probe, keys, nkeys);
 	while (more && probe_next(history, probe, ForwardScanDirection))
 	{
 		Datum	   *values = probe->slot->tts_values;
@@ -1088,4 +1089,82 @@ history_suppressions(History *history, Datum user_id, Datum address,
 						   suppressions_probe(history, &history->address_suppressions,
 											  SUPPRESSIONS_BY_ADDRESS),
 						   address, true, visit, arg);
+}
+
+void
+history_pending(History *history, Datum user_id, int64 rule_id,
+				PendingVisitor visit, void *arg)
+{
+	Probe	   *probe = probe_by_key(history, &history->pending, NUDGE_PENDING,
+									 2);
+	ScanKeyData keys[2];
+
+	key_text(&keys[0], 1, user_id);
+	ScanKeyInit(&keys[1], 2,
+				rule_id != 0 ? BTEqualStrategyNumber : BTGreaterEqualStrategyNumber,
+				rule_id != 0 ? F_INT8EQ : F_INT8GE,
+				Int64GetDatum(rule_id != 0 ? rule_id : PG_INT64_MIN));
+	visit_pending(history, probe, keys, 2, visit, arg);
+}
+
+/*
+ * A user and a rule, and a key of entries
+ */
+static void
+entry_keys(ScanKey keys, Datum user_id, int64 rule_id, Datum key)
+{
+	key_text(&keys[0], 1, user_id);
+	ScanKeyInit(&keys[1], 2, BTEqualStrategyNumber, F_INT8EQ,
+				Int64GetDatum(rule_id));
+	key_text(&keys[2], 3, key);
+}
+
+/*
+ * By an index of their own, since a rule may have as many triggers waiting as
+ * there are keys.  Where somebody dropped it, nothing is found, and the executor
+ * decides alone.
+ */
+void
+history_pending_entries(History *history, Datum user_id, int64 rule_id,
+						Datum key, PendingVisitor visit, void *arg)
+{
+	Probe	   *probe = &history->pending_entries;
+	ScanKeyData keys[3];
+
+	if (probe->table == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(history->context);
+		Oid			table = nudge_relation(NUDGE_PENDING);
+		Oid			index = get_relname_relid(PENDING_REENTRY_INDEX,
+											  get_rel_namespace(table));
+
+		if (OidIsValid(index))
+			probe_open(probe, table, index, 3);
+		MemoryContextSwitchTo(old);
+		if (!OidIsValid(index))
+			return;
+	}
+	entry_keys(keys, user_id, rule_id, key);
+	visit_pending(history, probe, keys, 3, visit, arg);
+}
+
+bool
+history_entry(History *history, Datum user_id, int64 rule_id, Datum key,
+			  TimestampTz *entered_at)
+{
+	Probe	   *probe = probe_by_key(history, &history->entries,
+									 NUDGE_RULE_ENTRIES, 3);
+	ScanKeyData keys[3];
+	bool		found;
+	bool		isnull;
+
+	entry_keys(keys, user_id, rule_id, key);
+	probe_rescan(history, probe, keys, 3);
+	found = probe_next(history, probe, ForwardScanDirection);
+	if (found)
+		*entered_at =
+			DatumGetTimestampTz(slot_getattr(probe->slot,
+											 Anum_rule_entries_entered_at, &isnull));
+	ExecClearTuple(probe->slot);
+	return found;
 }

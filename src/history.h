@@ -113,5 +113,15 @@ typedef bool (*SuppressionVisitor) (const char *channel, const char *reason,
 									void *arg);
 extern void history_suppressions(History *history, Datum user_id, Datum address,
 								 SuppressionVisitor visit, void *arg);
+/*
+ * The same of the triggers of a rule that wait with a key (nudge.pending.reentry_key).
+ */
+extern void history_pending_entries(History *history, Datum user_id,
+									int64 rule_id, Datum key,
+									PendingVisitor visit, void *arg);
+
+/* When the user entered a rule with a key; false where that has not been. */
+extern bool history_entry(History *history, Datum user_id, int64 rule_id,
+						  Datum key, TimestampTz *entered_at);
 
 #endif							/* NUDGE_HISTORY_H */

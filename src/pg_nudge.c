@@ -21,6 +21,7 @@ int			nudge_retention_days = 90;
 int			nudge_max_pending_triggers = 10000;
 bool		nudge_evaluate = true;
 bool		nudge_watch_users_setting = true;
+double		nudge_control_group_percent = 0.0;
 
 void		_PG_init(void);
 
@@ -70,6 +71,12 @@ _PG_init(void)
 	DefineCustomBoolVariable("nudge.watch_users",
 							 "Makes an action profile_updated of each change of a user.",
 							 NULL, &nudge_watch_users_setting, true,
+							 PGC_USERSET, 0,
+							 NULL, NULL, NULL);
+	DefineCustomRealVariable("nudge.control_group_percent",
+							 "Share of users who get nothing but transactional messages.",
+							 "A hash of the user's id decides, so that it is always the same users.",
+							 &nudge_control_group_percent, 0.0, 0.0, 100.0,
 							 PGC_USERSET, 0,
 							 NULL, NULL, NULL);
 	liquid_define_settings();

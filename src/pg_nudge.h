@@ -17,5 +17,6 @@ extern int	nudge_retention_days;
 extern int	nudge_max_pending_triggers;
 extern bool nudge_evaluate;
 extern bool nudge_watch_users_setting;
+extern double nudge_control_group_percent;
 
 #endif							/* PG_NUDGE_H */

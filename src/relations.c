@@ -49,6 +49,7 @@ static const char *const relation_names[] = {
 	[NUDGE_MESSAGES_SEQ] = "messages_message_id_seq",
 	[NUDGE_EVENTS_SEQ] = "events_event_id_seq",
 	[NUDGE_SEGMENTS] = "segments",
+	[NUDGE_RULE_ENTRIES] = "rule_entries",
 	[NUDGE_CHANNELS] = "channels",
 	[NUDGE_CHANNEL_URGENCY] = "channel_urgency",
 	[NUDGE_QUIET_HOURS] = "quiet_hours",

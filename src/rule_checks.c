@@ -90,12 +90,18 @@ check_delay(FaultList *faults, const char *path, const Interval *delay)
 void
 check_expiry(FaultList *faults, const char *path, const Interval *expiry)
 {
-	if (interval_length(expiry) <= 0)
-		fault_add(faults, ERRCODE_INVALID_PARAMETER_VALUE, path,
-				  "Leave it out where triggers do not expire.",
+	check_span(faults, path, "Leave it out where triggers do not expire.", expiry);
+}
+
+void
+check_span(FaultList *faults, const char *path, const char *hint,
+		   const Interval *span)
+{
+	if (interval_length(span) <= 0)
+		fault_add(faults, ERRCODE_INVALID_PARAMETER_VALUE, path, hint,
 				  "%s must be greater than 0", path);
 	else
-		check_too_long(faults, path, expiry);
+		check_too_long(faults, path, span);
 }
 
 static void

@@ -36,6 +36,10 @@ extern void check_delay(FaultList *faults, const char *path,
 extern void check_expiry(FaultList *faults, const char *path,
 						 const Interval *expiry);
 
+/* An interval that must be greater than 0; the hint is for one that is not. */
+extern void check_span(FaultList *faults, const char *path, const char *hint,
+					   const Interval *span);
+
 /* Lock the channels against removal until the end of the transaction. */
 extern void check_channel(FaultList *faults, const char *path,
 						  const char *channel);

@@ -112,7 +112,7 @@ typedef struct Rule
 	int			ncaps;
 	FrequencyCap *caps;			/* the rule's own, not the global ones */
 
-	bool		broken;			/* a condition does not parse: never fires */
+	bool		broken;			/* cannot be read in full: never fires */
 	int			ordinal;		/* place in Rules.rules */
 } Rule;
 

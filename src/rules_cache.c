@@ -323,10 +323,13 @@ load_send_between(Rule *rule, Datum array)
  * Columns since 0.3.0; before an upgrade they are all null.
  */
 static void
-load_delivery(Rule *rule, const Datum *values, const bool *nulls)
+load_delivery(Rule *rule, const Datum *values, const bool *nulls,
+			  bool catch_errors)
 {
-	if (!nulls[Anum_rules_reentry - 1])
-		reentry_read(&rule->reentry, DatumGetJsonbP(values[Anum_rules_reentry - 1]));
+	if (!nulls[Anum_rules_reentry - 1] &&
+		!reentry_read(&rule->reentry,
+					  DatumGetJsonbP(values[Anum_rules_reentry - 1]), catch_errors))
+		rule->broken = true;
 	if (!nulls[Anum_rules_schedule - 1])
 		rule->schedule =
 			timer_schedule_read(DatumGetJsonbP(values[Anum_rules_schedule - 1]));
@@ -356,7 +359,8 @@ load_delivery(Rule *rule, const Datum *values, const bool *nulls)
 }
 
 static void
-load_rule(Rule *rule, const Datum *values, const bool *nulls)
+load_rule_by(Rule *rule, const Datum *values, const bool *nulls,
+			 bool catch_errors)
 {
 	rule->rule_id = DatumGetInt64(values[Anum_rules_rule_id - 1]);
 	rule->name = TextDatumGetCString(values[Anum_rules_name - 1]);
@@ -386,7 +390,20 @@ load_rule(Rule *rule, const Datum *values, const bool *nulls)
 	rule->cancel_on = load_text_array(values[Anum_rules_cancel_on - 1],
 									  nulls[Anum_rules_cancel_on - 1],
 									  &rule->ncancel_on);
-	load_delivery(rule, values, nulls);
+	load_delivery(rule, values, nulls, catch_errors);
+}
+
+/* Raises an error for a jsonpath that does not compile, as load_condition does */
+static void
+load_rule(Rule *rule, const Datum *values, const bool *nulls)
+{
+	load_rule_by(rule, values, nulls, false);
+}
+
+static void
+load_rule_caught(Rule *rule, const Datum *values, const bool *nulls)
+{
+	load_rule_by(rule, values, nulls, true);
 }
 
 /*
@@ -680,8 +697,8 @@ load_channels(Rules *rules, Snapshot snapshot)
  * Loads a generation of rules into a context.
  */
 static CachedRules *
-load_rules(MemoryContext context, RowLoader condition_loader,
-		   RowLoader segment_loader)
+load_rules(MemoryContext context, RowLoader rule_loader,
+		   RowLoader condition_loader, RowLoader segment_loader)
 {
 	MemoryContext old = MemoryContextSwitchTo(context);
 	CachedRules *cached = palloc0(sizeof(CachedRules));
@@ -696,7 +713,7 @@ load_rules(MemoryContext context, RowLoader condition_loader,
 	if (!IsolationIsSerializable())
 		snapshot = RegisterSnapshot(GetLatestSnapshot());
 	load_table(&rules_columns, snapshot ? snapshot : SnapshotSelf, &rows,
-			   LOADER(load_rule));
+			   rule_loader);
 	load_table(&conditions_columns, snapshot ? snapshot : SnapshotSelf,
 			   &conditions, condition_loader);
 	load_table(&frequency_caps_columns, snapshot ? snapshot : SnapshotSelf, &caps,
@@ -756,7 +773,7 @@ load_rules_safely(void)
 	MemoryContextSwitchTo(old);
 	PG_TRY();
 	{
-		cached = load_rules(context, LOADER(load_condition),
+		cached = load_rules(context, LOADER(load_rule), LOADER(load_condition),
 							LOADER(load_segment));
 		ReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(old);
@@ -782,7 +799,8 @@ load_rules_safely(void)
 	PG_END_TRY();
 
 	if (cached == NULL)
-		cached = load_rules(rules_context(), LOADER(load_condition_caught),
+		cached = load_rules(rules_context(), LOADER(load_rule_caught),
+							LOADER(load_condition_caught),
 							LOADER(load_segment_caught));
 	return cached;
 }

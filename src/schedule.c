@@ -15,6 +15,8 @@
 #include "cap_check.h"
 #include "document.h"
 #include "due.h"
+#include "entry_check.h"
+#include "holdout.h"
 #include "pg_nudge.h"
 #include "relations.h"
 #include "utils/builtins.h"
@@ -158,7 +160,7 @@ schedule_due_time(const Rule *rule, TimestampTz now)
 
 static void
 append_pending(Scheduler *scheduler, Evaluator *evaluator, const Rule *rule,
-			   double score, int64 pending_id)
+			   double score, int64 pending_id, Datum reentry_key)
 {
 	Action	   *action = &evaluator->action;
 	TimestampTz due = schedule_due_time(rule, evaluator->now);
@@ -194,6 +196,8 @@ append_pending(Scheduler *scheduler, Evaluator *evaluator, const Rule *rule,
 	nulls[Anum_pending_last_error - 1] = true;
 	for (int i = NFIRST_PENDING; i < Natts_pending; i++)
 		nulls[i] = true;
+	values[Anum_pending_reentry_key - 1] = reentry_key;
+	nulls[Anum_pending_reentry_key - 1] = reentry_key == (Datum) 0;
 
 	appender_insert(open_pending(scheduler), values, nulls);
 }
@@ -231,6 +235,44 @@ cap_document(const FrequencyCap *cap)
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 }
 
+static Jsonb *
+entry_metadata(const Rule *rule, const EntryState *entry)
+{
+	JsonbParseState *state = NULL;
+
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	push_entry(&state, rule, entry);
+	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+}
+
+/*
+ * Whether the user may enter the rule and is not held out; an event tells of it
+ * if not.  Held out are those who would otherwise have entered, so that they
+ * compare with those who did; caps come later, as one group uses up none.
+ */
+static bool
+may_enter(Scheduler *scheduler, Evaluator *evaluator, const Rule *rule,
+		  EntryState *entry)
+{
+	Action	   *action = &evaluator->action;
+	const char *reason;
+	const char *type = "skipped";
+
+	if (entry_check(evaluator, rule, entry))
+	{
+		reason = holdout_reason(rule, action->user_id);
+		if (reason == NULL)
+			return true;
+		type = "held_out";
+	}
+	else
+		reason = entry->reason;
+	append_event(scheduler, type, evaluator->now, action->user_id_datum,
+				 action->action_id, rule->rule_id, 0, reason,
+				 entry_metadata(rule, entry));
+	return false;
+}
+
 void
 schedule_rule(Scheduler *scheduler, Evaluator *evaluator, const Rule *rule,
 			  double score)
@@ -238,6 +280,7 @@ schedule_rule(Scheduler *scheduler, Evaluator *evaluator, const Rule *rule,
 	const FrequencyCap *cap;
 	const char *missing;
 	Action	   *action = &evaluator->action;
+	EntryState	entry;
 	int64		pending_id;
 
 	if (!evaluate_segments(evaluator, rule, &missing))
@@ -251,6 +294,8 @@ schedule_rule(Scheduler *scheduler, Evaluator *evaluator, const Rule *rule,
 		return;
 	}
 
+	if (!may_enter(scheduler, evaluator, rule, &entry))
+		return;
 	cap = cap_forbids(evaluator, rule);
 	if (cap != NULL)
 	{
@@ -262,7 +307,7 @@ schedule_rule(Scheduler *scheduler, Evaluator *evaluator, const Rule *rule,
 	}
 
 	pending_id = nudge_nextval(NUDGE_PENDING_SEQ);
-	append_pending(scheduler, evaluator, rule, score, pending_id);
+	append_pending(scheduler, evaluator, rule, score, pending_id, entry.key);
 	append_event(scheduler, "scheduled", evaluator->now, action->user_id_datum,
 				 action->action_id, rule->rule_id, pending_id, NULL, NULL);
 	remember_fired(rule);

@@ -387,6 +387,14 @@ usage_store_claim(UsageStore *store, UsageRow *row)
 	return row->state != USAGE_BUSY;
 }
 
+bool
+usage_store_take(UsageStore *store, UsageRow *row)
+{
+	if (row->state == USAGE_NEW)
+		write_row(store, row);
+	return row->state != USAGE_BUSY;
+}
+
 Size
 usage_store_size(const UsageStore *store)
 {

@@ -58,4 +58,9 @@ extern void usage_store_add(UsageStore *store, UsageRow *row, int64 rule_id,
  */
 extern bool usage_store_claim(UsageStore *store, UsageRow *row);
 
+/*
+ * The same, whether or not it has changed: who goes on holds the user's lock.
+ */
+extern bool usage_store_take(UsageStore *store, UsageRow *row);
+
 #endif							/* NUDGE_USAGE_STORE_H */

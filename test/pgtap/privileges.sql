@@ -70,6 +70,10 @@ SELECT 'app', r FROM unnest('{watch_table,unwatch_table,watch,check_source_table
 INSERT INTO callable VALUES
     ('app', 'suppress'), ('marketer', 'suppress'), ('marketer', 'unsuppress'), ('mailer', 'suppress');
 
+-- Re-entry
+INSERT INTO allowed VALUES ('marketer', 'rule_entries', 'SELECT', '*'), ('marketer', 'rule_entries', 'DELETE', '*');
+INSERT INTO callable VALUES ('executor', 'prune_entries');
+
 -- Channels
 INSERT INTO allowed
 SELECT 'marketer', t, p, '*'

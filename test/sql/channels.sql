@@ -167,11 +167,14 @@ SELECT pg_temp.fire(who, 'fallback', '2020-03-10 10:00') > 0 FROM unnest('{silen
 SELECT executed FROM nudge.execute_pending(as_of => '2020-03-10 10:00');
 SELECT user_id, due_at, fired_at, channels, fallback_of = (SELECT max(m.message_id) FROM nudge.messages m WHERE m.user_id = p.user_id) AS follows
 FROM nudge.pending p WHERE user_id LIKE 'ch\_%' ORDER BY user_id;
+-- (rules without conditions would fire on the opens and clicks themselves)
+SET nudge.evaluate = off;
 SELECT nudge.record_event(message_id, 'opened', '2020-03-10 11:00') FROM nudge.messages WHERE user_id = 'ch_opens';
 SELECT nudge.record_event(message_id, 'opened', '2020-03-10 11:00', '{"machine": true}') FROM nudge.messages WHERE user_id = 'ch_machine';
 SELECT * FROM nudge.execute_pending(as_of => '2020-03-10 13:59:59');
 SELECT * FROM nudge.execute_pending(as_of => '2020-03-10 14:00');
 SELECT nudge.record_event(message_id, 'clicked', '2020-03-10 15:00') FROM nudge.messages WHERE user_id = 'ch_clicks' AND channel = 'push';
+RESET nudge.evaluate;
 SELECT * FROM nudge.execute_pending(as_of => '2020-03-10 18:00');
 SELECT * FROM nudge.execute_pending(as_of => '2020-04-10 18:00');
 SELECT * FROM pg_temp.got('silent');

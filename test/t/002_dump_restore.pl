@@ -81,6 +81,7 @@ INSERT INTO nudge.rules (name, trigger_type, template_id, priority, delay, segme
     ('now', 'behavioral', 'welcome', 'immediate', '0', '{}', '{}'),
     ('some', 'behavioral', 'welcome', 'normal', '0', '{some}', '{}'),
     ('later', 'behavioral', 'welcome', 'low', '1 day', '{}', '{purchase}');
+UPDATE nudge.rules SET reentry = '"once"' WHERE name = 'some';
 INSERT INTO nudge.conditions (rule_id, position, condition_type, parameters)
     SELECT rule_id, 1, 'action_type', '{"types": ["login"]}' FROM nudge.rules;
 INSERT INTO nudge.frequency_caps (rule_id, period, max_messages) SELECT rule_id, 'daily', 1 FROM nudge.rules WHERE name = 'now';
@@ -116,9 +117,9 @@ $node->safe_psql('source', $_) foreach (
 	"SELECT nudge.record_event(message_id, 'opened', now(), '{\"event_id\": \"1\"}') FROM nudge.outbox WHERE status = 'sent'");
 
 my $summary = 'SELECT '
-  . join(', ', map { "(SELECT count(*) > 0 FROM nudge.$_)" } qw(pending message_queue message_blocks message_results events cap_usage executor_runs frequency_caps subscriptions suppressions quiet_hours channels))
+  . join(', ', map { "(SELECT count(*) > 0 FROM nudge.$_)" } qw(pending message_queue message_blocks message_results events cap_usage executor_runs frequency_caps subscriptions suppressions quiet_hours channels rule_entries))
   . ", (SELECT count(DISTINCT tableoid) FROM nudge.actions)";
-is($node->safe_psql('source', $summary), 't|t|t|t|t|t|t|t|t|t|t|t|4',
+is($node->safe_psql('source', $summary), 't|t|t|t|t|t|t|t|t|t|t|t|t|4',
 	'there are rows of every kind, in four partitions of actions');
 my @source = split /\n/, $node->safe_psql('source', $fingerprint);
 
