@@ -77,6 +77,8 @@ suppressed(History *history, const UserRow *user, const char *channel,
 {
 	Suppressible message = {channel, transactional};
 
+	if (!history_has_suppressions(history))
+		return false;
 	if (address != (Datum) 0)
 		address = PointerGetDatum(consent_normal_address(address));
 	history_suppressions(history, user->values[Anum_users_user_id - 1], address,

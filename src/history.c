@@ -122,6 +122,8 @@ struct History
 	Probe		address_suppressions;
 	Probe		pending_entries;	/* pending by another index */
 	Probe		entries;
+	bool		suppressions_known; /* whether there are any */
+	bool		no_suppressions;
 	bool		actions_open;
 	int			nactions;		/* one a partition */
 	Probe	   *actions;
@@ -1074,11 +1076,35 @@ visit_suppressions(History *history, Probe *probe, Datum key_value,
 	return more;
 }
 
+/*
+ * Looks once, since the size of a table is a question to the operating system.
+ * What comes into an empty table during a long call of the executor is seen by the
+ * claims that follow.
+ */
+bool
+history_has_suppressions(History *history)
+{
+	if (!history->suppressions_known)
+	{
+		Relation	table;
+
+		history->no_suppressions = true;
+		if (nudge_relation_exists(NUDGE_SUPPRESSIONS))
+		{
+			table = table_open(nudge_relation(NUDGE_SUPPRESSIONS), AccessShareLock);
+			history->no_suppressions = RelationGetNumberOfBlocks(table) == 0;
+			table_close(table, NoLock);
+		}
+		history->suppressions_known = true;
+	}
+	return !history->no_suppressions;
+}
+
 void
 history_suppressions(History *history, Datum user_id, Datum address,
 					 SuppressionVisitor visit, void *arg)
 {
-	if (!nudge_relation_exists(NUDGE_SUPPRESSIONS))
+	if (!history_has_suppressions(history))
 		return;
 	if (visit_suppressions(history,
 						   suppressions_probe(history, &history->user_suppressions,

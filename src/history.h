@@ -105,6 +105,8 @@ extern void history_pending(History *history, Datum user_id, int64 rule_id,
 extern bool history_subscribed(History *history, Datum user_id,
 							   const char *topic);
 
+extern bool history_has_suppressions(History *history);
+
 /*
  * The suppressions of a user, and of an address (0: none) in its normal form, one
  * at a time until the visitor returns false; channel is NULL for every channel.
