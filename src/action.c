@@ -106,8 +106,13 @@ bool
 jsonb_at_path(Jsonb *document, const PathStep *steps, int nsteps,
 			  JsonbValue *value)
 {
-	JsonbContainer *container = &document->root;
+	return container_at_path(&document->root, steps, nsteps, value);
+}
 
+bool
+container_at_path(JsonbContainer *container, const PathStep *steps, int nsteps,
+				  JsonbValue *value)
+{
 	for (int i = 0; i < nsteps; i++)
 	{
 		JsonbValue *found = NULL;

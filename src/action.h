@@ -67,6 +67,8 @@ extern bool action_page_url(Action *action, Bytes *url);
  */
 extern bool jsonb_at_path(Jsonb *document, const PathStep *steps, int nsteps,
 						  JsonbValue *value);
+extern bool container_at_path(JsonbContainer *container, const PathStep *steps,
+							  int nsteps, JsonbValue *value);
 
 /* Value of an action_attribute */
 extern bool action_attribute(Action *action, const AttributePath *path,

@@ -56,22 +56,32 @@ check_protocol(FunctionCallInfo fcinfo)
 				 errhint("Drop the trigger; the extension has its own.")));
 }
 
-/*
- * Evaluates the rules that the action in hand may fire.
- */
 static const UserRow *
-user_source(void *arg)
+user_row(void *arg)
 {
 	return evaluator_user(arg);
 }
 
+static const int *
+user_types_done(const Bytes *types, int ntypes, int *n, void *arg)
+{
+	Evaluator  *evaluator = arg;
+
+	return history_types_done(evaluator->history, &evaluator->action, types,
+							  ntypes, n);
+}
+
+/*
+ * Evaluates the rules that the action in hand may fire.
+ */
 static void
 evaluate_action(Evaluator *evaluator, Scheduler *scheduler)
 {
+	UserSource	user = {user_row, user_types_done, evaluator};
 	const Rule **candidates;
 	int			n = rule_index_candidates(evaluator->rules->index,
-										  &evaluator->action, user_source,
-										  evaluator, &candidates);
+										  &evaluator->action, &user,
+										  &candidates);
 
 	for (int i = 0; i < n; i++)
 	{
@@ -113,6 +123,8 @@ evaluate_rows(Tuplestorestate *rows, TupleTableSlot *slot)
 
 	evaluator.history = history_open();
 	evaluator.now = GetCurrentTransactionStartTimestamp();
+	evaluator.segment_error = schedule_segment_error;
+	evaluator.segment_error_arg = scheduler;
 
 	/* Other triggers of the statement may have read the rows before. */
 	tuplestore_select_read_pointer(rows, 0);

@@ -4,7 +4,8 @@
  *	  Conditions of rules: their parsed form, parsing and scoring.
  *
  * condition_parse.c checks what people wrote and brings it into the form
- * below; condition_score.c tests it against an action.
+ * below, condition_group.c does so for conditions within conditions;
+ * condition_score.c tests it against an action.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,6 +15,7 @@
 #include "postgres.h"
 
 #include "faults.h"
+#include "utils/date.h"
 #include "utils/jsonb.h"
 #include "utils/jsonpath.h"
 #include "utils/numeric.h"
@@ -27,7 +29,19 @@ typedef enum ConditionType
 	CONDITION_TIME_WINDOW,
 	CONDITION_USER_ATTRIBUTE,
 	CONDITION_ACTION_ATTRIBUTE,
-	CONDITION_JSONPATH
+	CONDITION_JSONPATH,
+
+	/* Since 0.3.0 */
+	CONDITION_ACTION_COUNT,
+	CONDITION_SEGMENT,
+	CONDITION_ATTRIBUTE_CHANGE,
+	CONDITION_LOCATION,
+	CONDITION_LOCAL_TIME,
+	CONDITION_MESSAGE_ENGAGEMENT,
+	CONDITION_LIFECYCLE_STAGE,
+	CONDITION_ALL,				/* groups of conditions */
+	CONDITION_ANY,
+	CONDITION_NOT
 } ConditionType;
 
 typedef enum ConditionOperator
@@ -48,8 +62,32 @@ typedef enum ConditionOperator
 	OPERATOR_EXISTS,
 	OPERATOR_NOT_EXISTS,
 	OPERATOR_WITHIN,
-	OPERATOR_AFTER
+	OPERATOR_AFTER,
+
+	/* action_count */
+	OPERATOR_DID,
+	OPERATOR_DID_NOT,
+	/* attribute_change */
+	OPERATOR_CHANGED,
+	OPERATOR_CHANGED_TO,
+	OPERATOR_CHANGED_FROM,
+	OPERATOR_INCREASED,
+	OPERATOR_DECREASED,
+	/* message_engagement */
+	OPERATOR_OPENED,
+	OPERATOR_CLICKED,
+	OPERATOR_IGNORED
 } ConditionOperator;
+
+/* What a condition costs: conditions are tested in this order. */
+typedef enum ConditionCost
+{
+	COST_ACTION,				/* only the action in hand */
+	COST_USER,					/* the user's row */
+	COST_HISTORY,				/* the user's actions and messages */
+	COST_DOCUMENT,				/* documents, segments */
+	NUM_COSTS
+} ConditionCost;
 
 typedef enum EngagementLevel
 {
@@ -95,6 +133,60 @@ typedef struct Bytes
 } Bytes;
 
 /*
+ * How often the user did actions of some types: from least to most times, or not
+ * so often.  An action counts if it was neither recorded nor occurred before
+ * now - window.
+ */
+typedef struct ActionCount
+{
+	int			ntypes;
+	Bytes	   *types;
+	int64		window;			/* microseconds; 0: the whole history */
+	int64		least;
+	int64		most;			/* PG_INT64_MAX: open */
+	bool		negated;
+	JsonPath   *where;			/* NULL: any action */
+	bool		where_document; /* looks beyond action_data */
+	Bytes		key;			/* the same for the same types, window and where */
+} ActionCount;
+
+/* What attribute_change asks of action_data.changed */
+typedef struct AttributeChange
+{
+	char	   *attribute;
+	int			nprefixes;		/* longest first: where the key may end */
+	int		   *prefixes;		/* their lengths */
+	PathStep   *steps;			/* of the whole attribute */
+	int			nsteps;
+	bool		has_from;
+	JsonbValue	from;			/* a scalar; null: there was none */
+	bool		has_to;
+	JsonbValue	to;
+	Numeric		min_change;		/* NULL: any */
+} AttributeChange;
+
+/* A circle on the earth, or countries and regions */
+typedef struct Place
+{
+	bool		circle;
+	double		lat;			/* degrees */
+	double		lon;
+	double		radius_km;
+	int			ncountries;
+	Bytes	   *countries;		/* ISO codes */
+	int			nregions;
+	Bytes	   *regions;
+} Place;
+
+/* Times of day, from inclusive, to exclusive; and the days on which they begin */
+typedef struct LocalWindow
+{
+	TimeADT		from;
+	TimeADT		to;
+	uint8		days;			/* a bit each, Monday's the lowest */
+} LocalWindow;
+
+/*
  * A condition as parsed.  Everything that it points to lives in the memory
  * context that was current when it was parsed.
  */
@@ -103,8 +195,13 @@ typedef struct Condition
 	ConditionType type;
 	ConditionOperator op;
 	double		weight;
+	ConditionCost cost;
+	bool		needs_action;	/* says nothing without an action in hand */
 
-	/* action_type: types; page_visit: pages */
+	/*
+	 * action_type: types; page_visit: pages; segment, message_engagement and
+	 * lifecycle_stage: names
+	 */
 	int			npatterns;
 	Bytes	   *patterns;
 
@@ -120,7 +217,9 @@ typedef struct Condition
 	Numeric		min;
 	Numeric		max;
 
-	/* time_window, within, after: microseconds */
+	/*
+	 * time_window, within, after: microseconds; message_engagement: 0 is whenever
+	 */
 	int64		window;
 
 	/* engagement_level */
@@ -130,6 +229,17 @@ typedef struct Condition
 
 	/* jsonpath */
 	JsonPath   *jsonpath;
+
+	/* Since 0.3.0 */
+	ActionCount *count;
+	AttributeChange *change;
+	Place	   *place;
+	LocalWindow *local;
+	int64		rule_id;		/* message_engagement; 0: the rule is named */
+
+	/* all, any, not */
+	int			nmembers;
+	struct Condition *members;
 } Condition;
 
 extern const char *condition_type_name(ConditionType type);
@@ -154,6 +264,48 @@ extern bool condition_parse(Condition *condition, const char *type,
 extern bool condition_check(Condition *condition, const char *type,
 							const char *operator, const Jsonb *parameters,
 							double weight, FaultList *faults, const char *path);
+
+/*
+ * The same for an array of conditions without weights, as segments have it:
+ * [{"type", "operator", "parameters"}, {"any": [...]}, …].  NULL after a fault, whose
+ * path begins with "<path>[i].".  The former raises an error for a jsonpath that
+ * does not compile; the latter makes it a fault, by a subtransaction.
+ */
+extern Condition *conditions_parse_array(const Jsonb *array, FaultList *faults,
+										 const char *path, int *n);
+extern Condition *conditions_check_array(const Jsonb *array, FaultList *faults,
+										 const char *path, int *n);
+
+/*
+ * Whether a condition, or one within it, says something only of an action in
+ * hand: it has no meaning for a user alone, as segments ask.
+ */
+extern bool condition_needs_action(const Condition *condition);
+
+/*
+ * Names that a condition, and those within it, refer to, appended to lists of C
+ * strings: segments, and rules (those named by id are in their decimal form, after
+ * '#').
+ */
+extern List *condition_segments(const Condition *condition, List *names);
+extern List *condition_rules(const Condition *condition, List *names);
+
+/* A condition as people write it in JSON */
+typedef struct WrittenCondition
+{
+	char	   *type;			/* NULL only after a fault */
+	char	   *operator;		/* or NULL */
+	Jsonb	   *parameters;
+	double		weight;
+} WrittenCondition;
+
+/*
+ * Reads {"type", "operator", "parameters", "weight"}, or a group: {"all": [...],
+ * "weight"}.  Without weighted, a weight is refused.  Returns whether there is
+ * something to parse.
+ */
+extern bool condition_read(WrittenCondition *written, const JsonbValue *value,
+						   bool weighted, FaultList *faults, const char *path);
 
 /*
  * Errors that say what is wrong with a condition, unlike an interrupt or a lack

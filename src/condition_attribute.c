@@ -19,7 +19,7 @@
 
 static const char *const user_columns[] = {
 	"user_id", "email", "phone", "push_token", "timezone", "locale",
-	"created_at", "updated_at"
+	"created_at", "updated_at", "lifecycle_stage"
 };
 
 typedef struct RootName
@@ -63,10 +63,7 @@ parse_index(PathStep *step)
 	step->index = (int32) (first ? -index : index);
 }
 
-/*
- * Splits a path at its dots; false where a part is empty.
- */
-static bool
+bool
 split_path(const JsonbValue *path, AttributePath *result)
 {
 	char	   *text = json_string(path);
@@ -282,7 +279,7 @@ read_interval(const char *text, int64 *usecs)
 }
 
 static void
-set_interval(Parser *parser, const JsonbValue *value)
+set_interval(Parser *parser, Parameter parameter, const JsonbValue *value)
 {
 	int			error = read_interval(json_string(value),
 									  &parser->condition->window);
@@ -290,14 +287,25 @@ set_interval(Parser *parser, const JsonbValue *value)
 
 	if (error == DTERR_FIELD_OVERFLOW || error == DTERR_INTERVAL_OVERFLOW)
 		fault_add(parser->faults, ERRCODE_DATETIME_VALUE_OUT_OF_RANGE,
-				  parameter_path(parser, PARAMETER_VALUE), NULL,
+				  parameter_path(parser, parameter), NULL,
 				  "interval %s is out of range", json_excerpt(value));
 	else if (error != 0)
-		parameter_fault(parser, PARAMETER_VALUE, hint, "%s is no interval",
+		parameter_fault(parser, parameter, hint, "%s is no interval",
 						json_excerpt(value));
 	else if (parser->condition->window <= 0)
-		parameter_fault(parser, PARAMETER_VALUE, hint,
+		parameter_fault(parser, parameter, hint,
 						"interval %s must be greater than 0", json_excerpt(value));
+}
+
+void
+parse_within(Parser *parser, Parameter parameter)
+{
+	const JsonbValue *value = require_parameter(parser, parameter);
+
+	if (value != NULL && value->type == jbvString)
+		set_interval(parser, parameter, value);
+	else if (value != NULL)
+		parse_window_minutes(parser, parameter);
 }
 
 /*
@@ -321,13 +329,11 @@ static void
 parse_window(Parser *parser)
 {
 	Parameter	given;
-	const JsonbValue *value;
 
 	if (!require_one(parser, PARAMETER_VALUE, PARAMETER_WINDOW_MINUTES, &given))
 		return;
-	value = &parser->parameters[given].value;
-	if (given == PARAMETER_VALUE && value->type == jbvString)
-		set_interval(parser, value);
+	if (given == PARAMETER_VALUE)
+		parse_within(parser, given);
 	else
 		parse_window_minutes(parser, given);
 }
@@ -484,6 +490,8 @@ parse_comparison(Parser *parser)
 		case OPERATOR_WITHIN:
 		case OPERATOR_AFTER:
 			parse_window(parser);
+			break;
+		default:
 			break;
 	}
 }

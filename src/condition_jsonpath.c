@@ -32,6 +32,27 @@ condition_input_error(int sqlstate)
 		class == ERRCODE_FEATURE_NOT_SUPPORTED;
 }
 
+static const char *
+jsonpath_text(JsonPath *jsonpath)
+{
+	return DatumGetCString(DirectFunctionCall1(jsonpath_out,
+											   PointerGetDatum(jsonpath)));
+}
+
+/*
+ * The end of a string that begins at text, which is a double quote
+ */
+static const char *
+end_of_string(const char *text)
+{
+	for (text++; *text != '\0' && *text != '"'; text++)
+	{
+		if (text[0] == '\\' && text[1] != '\0')
+			text++;
+	}
+	return text;
+}
+
 /*
  * Does a path refer to variables ($name)?  There are none, and evaluating them
  * would raise an error even silently.  A path is printed with every string and
@@ -40,24 +61,54 @@ condition_input_error(int sqlstate)
 static bool
 has_variables(JsonPath *jsonpath)
 {
-	const char *text =
-	DatumGetCString(DirectFunctionCall1(jsonpath_out, PointerGetDatum(jsonpath)));
-
-	for (const char *p = text; *p != '\0'; p++)
+	for (const char *p = jsonpath_text(jsonpath); *p != '\0'; p++)
 	{
 		if (p[0] == '$' && p[1] == '"')
 			return true;
-		if (*p != '"')
-			continue;
-		for (p++; *p != '\0' && *p != '"'; p++)
-		{
-			if (p[0] == '\\' && p[1] != '\0')
-				p++;
-		}
+		if (*p == '"')
+			p = end_of_string(p);
 		if (*p == '\0')
 			break;
 	}
 	return false;
+}
+
+bool
+jsonpath_reads_key(JsonPath *jsonpath, const char *key)
+{
+	int			length = strlen(key);
+
+	for (const char *p = jsonpath_text(jsonpath); *p != '\0'; p++)
+	{
+		const char *end;
+
+		if (*p != '"')
+			continue;
+		end = end_of_string(p);
+		if (end - p - 1 == length && memcmp(p + 1, key, length) == 0)
+			return true;
+		p = end;
+		if (*p == '\0')
+			break;
+	}
+	return false;
+}
+
+bool
+jsonpath_reads_user_only(JsonPath *jsonpath)
+{
+	static const char user[] = "$.\"user\"";
+
+	for (const char *p = jsonpath_text(jsonpath); *p != '\0'; p++)
+	{
+		if (*p == '$' && strncmp(p, user, strlen(user)) != 0)
+			return false;
+		if (*p == '"')
+			p = end_of_string(p);
+		if (*p == '\0')
+			break;
+	}
+	return true;
 }
 
 /*
@@ -181,7 +232,7 @@ compile_jsonpath(const char *text)
  * Compiles in a subtransaction, so that an error becomes a fault like any other.
  */
 static JsonPath *
-check_jsonpath(Parser *parser, const char *text)
+check_jsonpath(Parser *parser, Parameter parameter, const char *text)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -210,7 +261,7 @@ check_jsonpath(Parser *parser, const char *text)
 		if (!condition_input_error(error->sqlerrcode))
 			ReThrowError(error);
 		fault_add(parser->faults, error->sqlerrcode,
-				  parameter_path(parser, PARAMETER_PATH), error->hint, "%s%s%s",
+				  parameter_path(parser, parameter), error->hint, "%s%s%s",
 				  error->message, error->detail != NULL ? ": " : "",
 				  error->detail != NULL ? error->detail : "");
 		FreeErrorData(error);
@@ -220,24 +271,29 @@ check_jsonpath(Parser *parser, const char *text)
 	return jsonpath;
 }
 
-void
-parse_jsonpath(Parser *parser)
+JsonPath *
+compile_parameter(Parser *parser, Parameter parameter, const char *hint)
 {
-	const JsonbValue *path = require_string(parser, PARAMETER_PATH);
+	const JsonbValue *path = require_string(parser, parameter);
 	JsonPath   *jsonpath;
 	char	   *text;
 
 	if (path == NULL)
-		return;
+		return NULL;
 	text = json_string(path);
-	jsonpath = parser->catch_errors ? check_jsonpath(parser, text) :
+	jsonpath = parser->catch_errors ? check_jsonpath(parser, parameter, text) :
 		compile_jsonpath(text);
-	if (jsonpath == NULL)
-		return;
-	if (has_variables(jsonpath))
+	if (jsonpath != NULL && has_variables(jsonpath))
 		fault_add(parser->faults, ERRCODE_UNDEFINED_OBJECT,
-				  parameter_path(parser, PARAMETER_PATH),
-				  "A path reads $.user and $.action.",
+				  parameter_path(parser, parameter), hint,
 				  "jsonpath has a variable, but there are none");
-	parser->condition->jsonpath = jsonpath;
+	return jsonpath;
+}
+
+void
+parse_jsonpath(Parser *parser)
+{
+	parser->condition->jsonpath =
+		compile_parameter(parser, PARAMETER_PATH,
+						  "A path reads $.user and $.action.");
 }

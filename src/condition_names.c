@@ -21,6 +21,16 @@ static const char *const type_names[] = {
 	[CONDITION_USER_ATTRIBUTE] = "user_attribute",
 	[CONDITION_ACTION_ATTRIBUTE] = "action_attribute",
 	[CONDITION_JSONPATH] = "jsonpath",
+	[CONDITION_ACTION_COUNT] = "action_count",
+	[CONDITION_SEGMENT] = "segment",
+	[CONDITION_ATTRIBUTE_CHANGE] = "attribute_change",
+	[CONDITION_LOCATION] = "location",
+	[CONDITION_LOCAL_TIME] = "local_time",
+	[CONDITION_MESSAGE_ENGAGEMENT] = "message_engagement",
+	[CONDITION_LIFECYCLE_STAGE] = "lifecycle_stage",
+	[CONDITION_ALL] = "all",
+	[CONDITION_ANY] = "any",
+	[CONDITION_NOT] = "not",
 };
 
 static const char *const operator_names[] = {
@@ -41,6 +51,16 @@ static const char *const operator_names[] = {
 	[OPERATOR_NOT_EXISTS] = "not_exists",
 	[OPERATOR_WITHIN] = "within",
 	[OPERATOR_AFTER] = "after",
+	[OPERATOR_DID] = "did",
+	[OPERATOR_DID_NOT] = "did_not",
+	[OPERATOR_CHANGED] = "changed",
+	[OPERATOR_CHANGED_TO] = "changed_to",
+	[OPERATOR_CHANGED_FROM] = "changed_from",
+	[OPERATOR_INCREASED] = "increased",
+	[OPERATOR_DECREASED] = "decreased",
+	[OPERATOR_OPENED] = "opened",
+	[OPERATOR_CLICKED] = "clicked",
+	[OPERATOR_IGNORED] = "ignored",
 };
 
 const char *const parameter_names[] = {
@@ -57,6 +77,26 @@ const char *const parameter_names[] = {
 	[PARAMETER_PATH] = "path",
 	[PARAMETER_VALUE] = "value",
 	[PARAMETER_VALUES] = "values",
+	[PARAMETER_ACTION_TYPE] = "action_type",
+	[PARAMETER_WITHIN] = "within",
+	[PARAMETER_COUNT] = "count",
+	[PARAMETER_WHERE] = "where",
+	[PARAMETER_SEGMENT] = "segment",
+	[PARAMETER_ATTRIBUTE] = "attribute",
+	[PARAMETER_FROM] = "from",
+	[PARAMETER_TO] = "to",
+	[PARAMETER_MIN_CHANGE] = "min_change",
+	[PARAMETER_LAT] = "lat",
+	[PARAMETER_LON] = "lon",
+	[PARAMETER_RADIUS_KM] = "radius_km",
+	[PARAMETER_COUNTRIES] = "countries",
+	[PARAMETER_REGIONS] = "regions",
+	[PARAMETER_DAYS] = "days",
+	[PARAMETER_RULE] = "rule",
+	[PARAMETER_RULE_ID] = "rule_id",
+	[PARAMETER_STAGE] = "stage",
+	[PARAMETER_STAGES] = "stages",
+	[PARAMETER_CONDITIONS] = "conditions",
 };
 
 StaticAssertDecl(lengthof(type_names) == NUM_CONDITION_TYPES, "a type has no name");
@@ -98,7 +138,7 @@ condition_operator_lookup(const char *name)
 	return look_up(operator_names, NUM_OPERATORS, name);
 }
 
-uint32
+uint64
 condition_operators(ConditionType type)
 {
 	switch (type)
@@ -111,12 +151,37 @@ condition_operators(ConditionType type)
 				BIT(OPERATOR_EQUALS) | BIT(OPERATOR_IN_RANGE);
 		case CONDITION_ENGAGEMENT_LEVEL:
 		case CONDITION_JSONPATH:
+		case CONDITION_ALL:
+		case CONDITION_ANY:
+		case CONDITION_NOT:
 			return BIT(OPERATOR_EQUALS);
 		case CONDITION_TIME_WINDOW:
 			return BIT(OPERATOR_WITHIN) | BIT(OPERATOR_AFTER);
 		case CONDITION_USER_ATTRIBUTE:
 		case CONDITION_ACTION_ATTRIBUTE:
-			return BIT(NUM_OPERATORS) - 1;
+			return BIT(NUM_COMPARISONS) - 1;
+		case CONDITION_ACTION_COUNT:
+			return BIT(OPERATOR_DID) | BIT(OPERATOR_DID_NOT) |
+				BIT(OPERATOR_EXISTS) | BIT(OPERATOR_NOT_EXISTS) |
+				BIT(OPERATOR_EQUALS) | BIT(OPERATOR_NOT_EQUALS) |
+				BIT(OPERATOR_GREATER_THAN) | BIT(OPERATOR_AT_LEAST) |
+				BIT(OPERATOR_LESS_THAN) | BIT(OPERATOR_AT_MOST) |
+				BIT(OPERATOR_IN_RANGE);
+		case CONDITION_SEGMENT:
+			return BIT(OPERATOR_EQUALS) | BIT(OPERATOR_NOT_EQUALS);
+		case CONDITION_ATTRIBUTE_CHANGE:
+			return BIT(OPERATOR_CHANGED) | BIT(OPERATOR_CHANGED_TO) |
+				BIT(OPERATOR_CHANGED_FROM) | BIT(OPERATOR_INCREASED) |
+				BIT(OPERATOR_DECREASED);
+		case CONDITION_LOCATION:
+		case CONDITION_LOCAL_TIME:
+			return BIT(OPERATOR_WITHIN) | BIT(OPERATOR_NOT_IN);
+		case CONDITION_MESSAGE_ENGAGEMENT:
+			return BIT(OPERATOR_OPENED) | BIT(OPERATOR_CLICKED) |
+				BIT(OPERATOR_IGNORED);
+		case CONDITION_LIFECYCLE_STAGE:
+			return BIT(OPERATOR_EQUALS) | BIT(OPERATOR_NOT_EQUALS) |
+				BIT(OPERATOR_IN) | BIT(OPERATOR_NOT_IN);
 	}
 	return 0;					/* keep compiler quiet */
 }
@@ -124,10 +189,46 @@ condition_operators(ConditionType type)
 ConditionOperator
 condition_default_operator(ConditionType type)
 {
-	return type == CONDITION_TIME_WINDOW ? OPERATOR_WITHIN : OPERATOR_EQUALS;
+	switch (type)
+	{
+		case CONDITION_TIME_WINDOW:
+		case CONDITION_LOCATION:
+		case CONDITION_LOCAL_TIME:
+			return OPERATOR_WITHIN;
+		case CONDITION_ACTION_COUNT:
+			return OPERATOR_DID;
+		case CONDITION_ATTRIBUTE_CHANGE:
+			return OPERATOR_CHANGED;
+		case CONDITION_MESSAGE_ENGAGEMENT:
+			return OPERATOR_OPENED;
+		default:
+			return OPERATOR_EQUALS;
+	}
 }
 
-static uint32
+/* Operators of action_count, by what they compare the count with */
+static uint64
+count_parameters(ConditionOperator op)
+{
+	switch (op)
+	{
+		case OPERATOR_EXISTS:
+		case OPERATOR_NOT_EXISTS:
+			return 0;
+		case OPERATOR_DID:
+		case OPERATOR_DID_NOT:
+		case OPERATOR_IN_RANGE:
+			return BIT(PARAMETER_COUNT) | BIT(PARAMETER_MIN) | BIT(PARAMETER_MAX);
+		case OPERATOR_AT_LEAST:
+			return BIT(PARAMETER_COUNT) | BIT(PARAMETER_MIN);
+		case OPERATOR_AT_MOST:
+			return BIT(PARAMETER_COUNT) | BIT(PARAMETER_MAX);
+		default:
+			return BIT(PARAMETER_COUNT);
+	}
+}
+
+static uint64
 comparison_parameters(ConditionOperator op)
 {
 	switch (op)
@@ -153,7 +254,7 @@ comparison_parameters(ConditionOperator op)
 	}
 }
 
-uint32
+uint64
 condition_parameters(ConditionType type, ConditionOperator op)
 {
 	switch (type)
@@ -176,6 +277,29 @@ condition_parameters(ConditionType type, ConditionOperator op)
 			return BIT(PARAMETER_PATH) | comparison_parameters(op);
 		case CONDITION_JSONPATH:
 			return BIT(PARAMETER_PATH);
+		case CONDITION_ACTION_COUNT:
+			return BIT(PARAMETER_ACTION_TYPE) | BIT(PARAMETER_WITHIN) |
+				BIT(PARAMETER_WHERE) | count_parameters(op);
+		case CONDITION_SEGMENT:
+			return BIT(PARAMETER_SEGMENT) | BIT(PARAMETER_VALUE);
+		case CONDITION_ATTRIBUTE_CHANGE:
+			return BIT(PARAMETER_ATTRIBUTE) | BIT(PARAMETER_FROM) |
+				BIT(PARAMETER_TO) | BIT(PARAMETER_MIN_CHANGE);
+		case CONDITION_LOCATION:
+			return BIT(PARAMETER_LAT) | BIT(PARAMETER_LON) |
+				BIT(PARAMETER_RADIUS_KM) | BIT(PARAMETER_COUNTRIES) |
+				BIT(PARAMETER_REGIONS);
+		case CONDITION_LOCAL_TIME:
+			return BIT(PARAMETER_FROM) | BIT(PARAMETER_TO) | BIT(PARAMETER_DAYS);
+		case CONDITION_MESSAGE_ENGAGEMENT:
+			return BIT(PARAMETER_RULE) | BIT(PARAMETER_RULE_ID) |
+				BIT(PARAMETER_WITHIN);
+		case CONDITION_LIFECYCLE_STAGE:
+			return BIT(PARAMETER_STAGE) | BIT(PARAMETER_STAGES);
+		case CONDITION_ALL:
+		case CONDITION_ANY:
+		case CONDITION_NOT:
+			return BIT(PARAMETER_CONDITIONS);
 	}
 	return 0;					/* keep compiler quiet */
 }
@@ -183,11 +307,11 @@ condition_parameters(ConditionType type, ConditionOperator op)
 /*
  * Whatever the operator
  */
-uint32
+uint64
 condition_all_parameters(ConditionType type)
 {
-	uint32		operators = condition_operators(type);
-	uint32		parameters = 0;
+	uint64		operators = condition_operators(type);
+	uint64		parameters = 0;
 
 	for (int op = 0; op < NUM_OPERATORS; op++)
 	{
@@ -198,14 +322,14 @@ condition_all_parameters(ConditionType type)
 }
 
 static char *
-enumerate_set(const char *const *names, uint32 set)
+enumerate_set(const char *const *names, uint64 set)
 {
-	const char *members[32];
+	const char *members[64];
 	int			n = 0;
 
 	while (set != 0)
 	{
-		int			member = pg_rightmost_one_pos32(set);
+		int			member = pg_rightmost_one_pos64(set);
 
 		members[n++] = names[member];
 		set &= set - 1;
@@ -220,13 +344,13 @@ enumerate_types(void)
 }
 
 char *
-enumerate_operators(uint32 operators)
+enumerate_operators(uint64 operators)
 {
 	return enumerate_set(operator_names, operators);
 }
 
 char *
-enumerate_parameters(uint32 parameters)
+enumerate_parameters(uint64 parameters)
 {
 	return enumerate_set(parameter_names, parameters);
 }

@@ -37,12 +37,12 @@ parameter_path(const Parser *parser, Parameter parameter)
 }
 
 static bool
-is_single(uint32 set)
+is_single(uint64 set)
 {
 	return (set & (set - 1)) == 0;
 }
 
-static uint32
+static uint64
 allowed_parameters(const Parser *parser)
 {
 	const Condition *condition = parser->condition;
@@ -71,7 +71,7 @@ allowed_by(const Parser *parser)
 static const char *
 parameters_hint(const Parser *parser)
 {
-	uint32		allowed = allowed_parameters(parser);
+	uint64		allowed = allowed_parameters(parser);
 
 	return psprintf("%s of %s %s %s.",
 					is_single(allowed) ? "The parameter" : "Parameters",
@@ -144,7 +144,7 @@ parameter_elements(Parser *parser, Parameter parameter, const char *wanted,
 /*
  * Strings to find in the action: types or pages
  */
-static void
+void
 parse_patterns(Parser *parser, Parameter parameter)
 {
 	Condition  *condition = parser->condition;
@@ -287,6 +287,32 @@ parse_by_type(Parser *parser)
 		case CONDITION_JSONPATH:
 			parse_jsonpath(parser);
 			break;
+		case CONDITION_ACTION_COUNT:
+			parse_action_count(parser);
+			break;
+		case CONDITION_SEGMENT:
+			parse_segment(parser);
+			break;
+		case CONDITION_ATTRIBUTE_CHANGE:
+			parse_attribute_change(parser);
+			break;
+		case CONDITION_LOCATION:
+			parse_location(parser);
+			break;
+		case CONDITION_LOCAL_TIME:
+			parse_local_time(parser);
+			break;
+		case CONDITION_MESSAGE_ENGAGEMENT:
+			parse_message_engagement(parser);
+			break;
+		case CONDITION_LIFECYCLE_STAGE:
+			parse_lifecycle_stage(parser);
+			break;
+		case CONDITION_ALL:
+		case CONDITION_ANY:
+		case CONDITION_NOT:
+			parse_group(parser);
+			break;
 	}
 }
 
@@ -365,7 +391,7 @@ misplaced_parameter(Parser *parser, const char *name, Parameter parameter)
 static bool
 read_parameters(Parser *parser, const Jsonb *parameters)
 {
-	uint32		allowed = allowed_parameters(parser);
+	uint64		allowed = allowed_parameters(parser);
 	List	   *unknown;
 	ListCell   *cell;
 
@@ -408,7 +434,10 @@ parse(Condition *condition, const char *type, const char *operator,
 			parse_by_type(&parser);
 	}
 	check_weight(&parser, weight);
-	return list_length(faults->faults) == nfaults;
+	if (list_length(faults->faults) != nfaults)
+		return false;
+	condition_classify(condition);
+	return true;
 }
 
 bool

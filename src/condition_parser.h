@@ -4,8 +4,9 @@
  *	  What the files that parse conditions share.
  *
  * condition_names.c knows which words are allowed where, condition_parse.c goes
- * through the eight types, condition_attribute.c reads attribute paths and what
- * attributes are compared with.
+ * through the types, condition_attribute.c reads attribute paths and what
+ * attributes are compared with, condition_behavior.c the types since 0.3.0,
+ * condition_group.c conditions within conditions.
  *
  *-------------------------------------------------------------------------
  */
@@ -31,14 +32,37 @@ typedef enum Parameter
 	PARAMETER_WINDOW_MINUTES,
 	PARAMETER_PATH,
 	PARAMETER_VALUE,
-	PARAMETER_VALUES
+	PARAMETER_VALUES,
+	PARAMETER_ACTION_TYPE,
+	PARAMETER_WITHIN,
+	PARAMETER_COUNT,
+	PARAMETER_WHERE,
+	PARAMETER_SEGMENT,
+	PARAMETER_ATTRIBUTE,
+	PARAMETER_FROM,
+	PARAMETER_TO,
+	PARAMETER_MIN_CHANGE,
+	PARAMETER_LAT,
+	PARAMETER_LON,
+	PARAMETER_RADIUS_KM,
+	PARAMETER_COUNTRIES,
+	PARAMETER_REGIONS,
+	PARAMETER_DAYS,
+	PARAMETER_RULE,
+	PARAMETER_RULE_ID,
+	PARAMETER_STAGE,
+	PARAMETER_STAGES,
+	PARAMETER_CONDITIONS
 } Parameter;
 
-#define NUM_PARAMETERS (PARAMETER_VALUES + 1)
-#define NUM_CONDITION_TYPES (CONDITION_JSONPATH + 1)
-#define NUM_OPERATORS (OPERATOR_AFTER + 1)
+#define NUM_PARAMETERS (PARAMETER_CONDITIONS + 1)
+#define NUM_CONDITION_TYPES (CONDITION_NOT + 1)
+#define NUM_OPERATORS (OPERATOR_IGNORED + 1)
 
-#define BIT(n) ((uint32) 1 << (n))
+/* The operators of attributes are the first ones. */
+#define NUM_COMPARISONS (OPERATOR_AFTER + 1)
+
+#define BIT(n) ((uint64) 1 << (n))
 
 /* Parameter and operator names, by their enums */
 extern const char *const parameter_names[];
@@ -48,14 +72,14 @@ extern int	condition_type_lookup(const char *name);
 extern int	condition_operator_lookup(const char *name);
 
 /* Sets of operators and of parameters, a bit each */
-extern uint32 condition_operators(ConditionType type);
+extern uint64 condition_operators(ConditionType type);
 extern ConditionOperator condition_default_operator(ConditionType type);
-extern uint32 condition_parameters(ConditionType type, ConditionOperator op);
-extern uint32 condition_all_parameters(ConditionType type);
+extern uint64 condition_parameters(ConditionType type, ConditionOperator op);
+extern uint64 condition_all_parameters(ConditionType type);
 
 extern char *enumerate_types(void);
-extern char *enumerate_operators(uint32 operators);
-extern char *enumerate_parameters(uint32 parameters);
+extern char *enumerate_operators(uint64 operators);
+extern char *enumerate_parameters(uint64 parameters);
 
 /* A condition while it is parsed */
 typedef struct Parser
@@ -94,5 +118,34 @@ extern void parse_comparison(Parser *parser);
 extern void parse_range(Parser *parser);
 extern void parse_jsonpath(Parser *parser);
 extern void parse_window_minutes(Parser *parser, Parameter parameter);
+extern void parse_patterns(Parser *parser, Parameter parameter);
+
+/* A number of minutes, or an interval: to condition->window */
+extern void parse_within(Parser *parser, Parameter parameter);
+
+/* Splits a path at its dots; false where a part is empty. */
+extern bool split_path(const JsonbValue *path, AttributePath *result);
+
+/* A jsonpath that compiles and has no variables; NULL after a fault */
+extern JsonPath *compile_parameter(Parser *parser, Parameter parameter,
+								   const char *hint);
+
+/* Whether a jsonpath, as printed, has an accessor of a key outside of strings */
+extern bool jsonpath_reads_key(JsonPath *jsonpath, const char *key);
+
+/* Whether all that a path reads is below $.user */
+extern bool jsonpath_reads_user_only(JsonPath *jsonpath);
+
+extern void parse_action_count(Parser *parser);
+extern void parse_segment(Parser *parser);
+extern void parse_attribute_change(Parser *parser);
+extern void parse_location(Parser *parser);
+extern void parse_local_time(Parser *parser);
+extern void parse_message_engagement(Parser *parser);
+extern void parse_lifecycle_stage(Parser *parser);
+extern void parse_group(Parser *parser);
+
+/* What a condition costs, and whether it needs an action in hand */
+extern void condition_classify(Condition *condition);
 
 #endif							/* NUDGE_CONDITION_PARSER_H */

@@ -11,12 +11,14 @@
  */
 #include "postgres.h"
 
-#include "evaluate.h"
+#include "condition_scorer.h"
 
 #include <math.h>
 
 #include "document.h"
 #include "fmgr.h"
+#include "miscadmin.h"
+#include "segment.h"
 #include "softtime.h"
 #include "utils/builtins.h"
 #include "utils/numeric.h"
@@ -25,23 +27,8 @@
 static const char PURCHASE[] = "purchase";
 static const char LOGIN[] = "login";
 
-#define INCOMPLETE_HISTORY "a partition of nudge.actions lacks its index on (user_id, action_type, recorded_at, action_id)"
-
 /* No history is counted further than this. */
 #define MAX_COUNT INT64CONST(1000000000)
-
-static Score
-score_error(Evaluator *evaluator, const char *reason)
-{
-	evaluator->error = reason;
-	return SCORE_ERROR;
-}
-
-static inline Score
-score_of(bool holds)
-{
-	return holds ? SCORE_YES : SCORE_NO;
-}
 
 static bool
 bytes_contain(Bytes text, Bytes pattern)
@@ -256,8 +243,8 @@ score_engagement_level(Evaluator *evaluator, const Condition *condition)
 	return score_of(level == condition->level);
 }
 
-static bool
-values_equal(const JsonbValue *a, const JsonbValue *b)
+bool
+scalars_equal(const JsonbValue *a, const JsonbValue *b)
 {
 	if (a->type != b->type)
 		return false;
@@ -281,7 +268,7 @@ equals_any(const Condition *condition, const JsonbValue *value)
 {
 	for (int i = 0; i < condition->nvalues; i++)
 	{
-		if (values_equal(value, &condition->values[i]))
+		if (scalars_equal(value, &condition->values[i]))
 			return true;
 	}
 	return false;
@@ -407,6 +394,8 @@ score_value(Evaluator *evaluator, const Condition *condition,
 			if (!soft_timestamptz(value, evaluator_timezone(evaluator), &then))
 				return score_error(evaluator, "the attribute is not a time");
 			return score_of(window_holds(condition, evaluator->now, then));
+		default:
+			break;
 	}
 	return SCORE_NO;			/* keep compiler quiet */
 }
@@ -428,38 +417,113 @@ score_attribute(Evaluator *evaluator, const Condition *condition)
 }
 
 /*
- * The path predicate over {"user": …, "action": …}; lax and silent.  The variant
- * with time zones is used, because the other raises an error, silent or not,
- * where times with and without zone are compared.
+ * The variant with time zones is used, because the other raises an error, silent or
+ * not, where times with and without zone are compared.
  */
-static Score
-score_jsonpath(Evaluator *evaluator, const Condition *condition)
+bool
+jsonpath_holds(JsonPath *jsonpath, Jsonb *document)
 {
 	LOCAL_FCINFO(fcinfo, 4);
 	FmgrInfo	flinfo = {0};
 	Datum		result;
 
-	if (!evaluator->document_known)
-	{
-		evaluator->document = document_of(&evaluator->action,
-										  evaluator_user(evaluator));
-		evaluator->document_known = true;
-	}
-	if (evaluator->document == NULL)
-		return score_error(evaluator, "the documents are nested too deeply, or too large");
-
 	InitFunctionCallInfoData(*fcinfo, &flinfo, 4, InvalidOid, NULL, NULL);
 	flinfo.fn_mcxt = CurrentMemoryContext;
-	fcinfo->args[0].value = JsonbPGetDatum(evaluator->document);
+	fcinfo->args[0].value = JsonbPGetDatum(document);
 	fcinfo->args[0].isnull = false;
-	fcinfo->args[1].value = PointerGetDatum(condition->jsonpath);
+	fcinfo->args[1].value = PointerGetDatum(jsonpath);
 	fcinfo->args[1].isnull = false;
 	fcinfo->args[2].value = JsonbPGetDatum(jsonb_empty_object());
 	fcinfo->args[2].isnull = false;
 	fcinfo->args[3].value = BoolGetDatum(true);
 	fcinfo->args[3].isnull = false;
 	result = jsonb_path_match_tz(fcinfo);
-	return score_of(!fcinfo->isnull && DatumGetBool(result));
+	return !fcinfo->isnull && DatumGetBool(result);
+}
+
+/*
+ * The path predicate over {"user": …, "action": …}; of segments, without the action
+ */
+static Score
+score_jsonpath(Evaluator *evaluator, const Condition *condition)
+{
+	Jsonb	   *document;
+
+	if (evaluator->in_segment && !evaluator->user_document_known)
+	{
+		evaluator->user_document = document_of(NULL, evaluator_user(evaluator));
+		evaluator->user_document_known = true;
+	}
+	else if (!evaluator->in_segment && !evaluator->document_known)
+	{
+		evaluator->document = document_of(&evaluator->action,
+										  evaluator_user(evaluator));
+		evaluator->document_known = true;
+	}
+	document = evaluator->in_segment ? evaluator->user_document :
+		evaluator->document;
+	if (document == NULL)
+		return score_error(evaluator, "the documents are nested too deeply, or too large");
+	return score_of(jsonpath_holds(condition->jsonpath, document));
+}
+
+static Score
+score_segment(Evaluator *evaluator, const Condition *condition)
+{
+	Score		member = segment_score(evaluator, condition->patterns[0].data);
+
+	return condition->op == OPERATOR_NOT_EQUALS ? score_negated(member) : member;
+}
+
+/*
+ * A user without a stage is in none.
+ */
+static Score
+score_lifecycle_stage(Evaluator *evaluator, const Condition *condition)
+{
+	const UserRow *user = evaluator_user(evaluator);
+	bool		negated = condition->op == OPERATOR_NOT_EQUALS ||
+	condition->op == OPERATOR_NOT_IN;
+	bool		among = user->found &&
+	!user->nulls[Anum_users_lifecycle_stage - 1] &&
+	matches_pattern(condition,
+					bytes_of_text(PointerGetDatum(PG_DETOAST_DATUM_PACKED(user->values[Anum_users_lifecycle_stage - 1]))));
+
+	return score_of(among != negated);
+}
+
+/*
+ * A group is decided by its members, the cheapest first.  A member that cannot be
+ * computed leaves it undecided, unless another one decides.
+ */
+static Score
+score_group(Evaluator *evaluator, const Condition *group)
+{
+	Score		decisive = group->type == CONDITION_ANY ? SCORE_YES : SCORE_NO;
+	const char *error = NULL;
+
+	check_stack_depth();
+	if (group->type == CONDITION_NOT)
+		return score_negated(condition_score(evaluator, &group->members[0]));
+	for (ConditionCost cost = 0; cost <= group->cost; cost++)
+	{
+		for (int i = 0; i < group->nmembers; i++)
+		{
+			Score		score;
+
+			if (group->members[i].cost != cost)
+				continue;
+			CHECK_FOR_INTERRUPTS();
+			score = condition_score(evaluator, &group->members[i]);
+			if (score == decisive)
+				return score;
+			if (score == SCORE_ERROR && error == NULL)
+				error = evaluator->error;
+		}
+	}
+	if (error != NULL)
+		return score_error(evaluator, error);
+	return decisive == SCORE_YES ? SCORE_NO : SCORE_YES;
 }
 
 Score
@@ -484,6 +548,24 @@ condition_score(Evaluator *evaluator, const Condition *condition)
 			return score_attribute(evaluator, condition);
 		case CONDITION_JSONPATH:
 			return score_jsonpath(evaluator, condition);
+		case CONDITION_ACTION_COUNT:
+			return score_action_count(evaluator, condition);
+		case CONDITION_SEGMENT:
+			return score_segment(evaluator, condition);
+		case CONDITION_ATTRIBUTE_CHANGE:
+			return score_attribute_change(evaluator, condition);
+		case CONDITION_LOCATION:
+			return score_location(evaluator, condition);
+		case CONDITION_LOCAL_TIME:
+			return score_local_time(evaluator, condition);
+		case CONDITION_MESSAGE_ENGAGEMENT:
+			return score_message_engagement(evaluator, condition);
+		case CONDITION_LIFECYCLE_STAGE:
+			return score_lifecycle_stage(evaluator, condition);
+		case CONDITION_ALL:
+		case CONDITION_ANY:
+		case CONDITION_NOT:
+			return score_group(evaluator, condition);
 	}
 	return SCORE_NO;			/* keep compiler quiet */
 }

@@ -102,6 +102,12 @@ check_references(const RuleConfig *config, FaultList *faults)
 				  "Insert it into nudge.templates first.",
 				  "template \"%s\" does not exist", config->template_id);
 	check_segments(faults, &config->segments);
+	for (int i = 0; i < config->nconditions; i++)
+	{
+		if (config->good[i])
+			check_condition_references(faults, psprintf("conditions[%d]", i),
+									   &config->conditions[i], config->name);
+	}
 }
 
 static void

@@ -180,13 +180,16 @@ Jsonb *
 document_of(Action *action, const UserRow *user)
 {
 	JsonbParseState *state = NULL;
-	Size		total;
+	Size		total = 0;
 
-	/* The action's data stands in the document twice. */
-	total = 2 * (Size) VARSIZE(action_data(action)) +
-		VARSIZE(action_context(action));
-	if (too_deep(action_data(action)) || too_deep(action_context(action)))
-		return NULL;
+	if (action != NULL)
+	{
+		/* The action's data stands in the document twice. */
+		total = 2 * (Size) VARSIZE(action_data(action)) +
+			VARSIZE(action_context(action));
+		if (too_deep(action_data(action)) || too_deep(action_context(action)))
+			return NULL;
+	}
 	if (user->found)
 	{
 		for (AttrNumber attnum = Anum_users_profile;
@@ -205,6 +208,7 @@ document_of(Action *action, const UserRow *user)
 
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 	push_user(&state, user);
-	push_action(&state, action);
+	if (action != NULL)
+		push_action(&state, action);
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 }

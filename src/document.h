@@ -41,7 +41,7 @@ extern void push_user(JsonbParseState **state, const UserRow *user);
 extern void push_action(JsonbParseState **state, Action *action);
 
 /*
- * {"user": …, "action": …}; NULL where a part is nested too deeply, or the whole
+ * {"user": …, "action": …}, or without the action where it is NULL; NULL where a part is nested too deeply, or the whole
  * would be too large.
  */
 extern Jsonb *document_of(Action *action, const UserRow *user);

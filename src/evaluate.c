@@ -16,37 +16,6 @@
 /* Rules with more conditions than this take their scratch space from palloc. */
 #define MAX_STACK_CONDITIONS 32
 
-/* What a condition costs: conditions are tested in this order. */
-typedef enum CostClass
-{
-	COST_ACTION,				/* only the action in hand */
-	COST_USER,					/* the user's row */
-	COST_HISTORY,				/* the user's actions */
-	COST_DOCUMENT,				/* a document built of all */
-	NUM_COSTS
-} CostClass;
-
-static CostClass
-condition_cost(const Condition *condition)
-{
-	switch (condition->type)
-	{
-		case CONDITION_ACTION_TYPE:
-		case CONDITION_PAGE_VISIT:
-		case CONDITION_TIME_WINDOW:
-		case CONDITION_ACTION_ATTRIBUTE:
-			return COST_ACTION;
-		case CONDITION_USER_ATTRIBUTE:
-			return COST_USER;
-		case CONDITION_PURCHASE_BEHAVIOR:
-		case CONDITION_ENGAGEMENT_LEVEL:
-			return COST_HISTORY;
-		case CONDITION_JSONPATH:
-			return COST_DOCUMENT;
-	}
-	return COST_DOCUMENT;		/* keep compiler quiet */
-}
-
 void
 evaluator_reset(Evaluator *evaluator)
 {
@@ -57,7 +26,11 @@ evaluator_reset(Evaluator *evaluator)
 	evaluator->login_known = false;
 	evaluator->last_login_known = false;
 	evaluator->document_known = false;
+	evaluator->user_document_known = false;
+	evaluator->segment_scores = NULL;
 	evaluator->usage_known = false;
+	evaluator->count_known = false;
+	evaluator->engagements_known = false;
 	evaluator->error = NULL;
 }
 
@@ -130,11 +103,11 @@ evaluate_rule(Evaluator *evaluator, const Rule *rule, double *scores,
 	for (int i = 0; i < n; i++)
 		best[i] = rule->conditions[i].weight;
 
-	for (CostClass cost = 0; cost < NUM_COSTS; cost++)
+	for (ConditionCost cost = 0; cost < NUM_COSTS; cost++)
 	{
 		for (int i = 0; i < n; i++)
 		{
-			if (condition_cost(&rule->conditions[i]) != cost)
+			if (rule->conditions[i].cost != cost)
 				continue;
 			CHECK_FOR_INTERRUPTS();
 			best[i] = weighted_score(evaluator, rule, i, error, arg);

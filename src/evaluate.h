@@ -54,8 +54,30 @@ typedef struct Evaluator
 	bool		usage_known;
 	Usage		usage;
 
+	bool		count_known;	/* of the last action_count */
+	Bytes		count_key;
+	int64		count;			/* at least so many, if equal to the limit */
+	int64		count_limit;
+	const char *count_error;	/* or NULL */
+
+	bool		engagements_known;
+	TimestampTz engagements_since;	/* what was asked */
+	int			nengagements;
+	struct Engagement *engagements;
+
 	/* After SCORE_ERROR: why */
 	const char *error;
+
+	/* Segments, whose conditions do not look at the action (segment.c) */
+	bool		in_segment;		/* one of them is being scored */
+	uint8	   *segment_scores; /* by Segment.ordinal, a SegmentMemo each */
+	bool		user_document_known;
+	Jsonb	   *user_document;	/* NULL: nested too deeply */
+
+	/* Told of each condition of a segment that could not be computed; or NULL */
+	void		(*segment_error) (struct Evaluator *evaluator,
+								  const Segment *segment, int condition, void *arg);
+	void	   *segment_error_arg;
 } Evaluator;
 
 /* Told of each condition that could not be computed. */

@@ -34,8 +34,10 @@
 #include "recommendations.h"
 #include "relations.h"
 #include "rule_personalization.h"
+#include "segment.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/datum.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -357,6 +359,27 @@ load_recommendations(Batch *batch)
 }
 
 /*
+ * The segments that a message's user is in, once for all messages of the batch
+ */
+static void
+find_segments(Execution *execution, Batch *batch, BatchUser *user)
+{
+	Evaluator	evaluator = {batch->rules, execution->history};
+	Datum		segments;
+	MemoryContext old;
+
+	if (user->segments != (Datum) 0)
+		return;
+	segment_begin(&evaluator, user->user_id, batch->as_of);
+	evaluator.user = user->row;
+	evaluator.user_known = true;
+	segments = segments_of_user(&evaluator);
+	old = MemoryContextSwitchTo(batch->context);
+	user->segments = datumCopy(segments, false, -1);
+	MemoryContextSwitchTo(old);
+}
+
+/*
  * Composes the trigger's message, if there is to be one.
  */
 static void
@@ -393,6 +416,7 @@ make_message(Execution *execution, Batch *batch, BatchTrigger *trigger)
 	{
 		case MESSAGE_RENDERED:
 			trigger->outcome = OUTCOME_MESSAGE;
+			find_segments(execution, batch, trigger->user);
 			break;
 		case MESSAGE_SKIPPED:
 		case MESSAGE_ABORTED:

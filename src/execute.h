@@ -50,6 +50,7 @@ typedef struct BatchUser
 	bool		known;			/* row has been looked up */
 	UserRow		row;
 	UsageRow   *usage;			/* looked up when a message is to be counted */
+	Datum		segments;		/* text[], once there is a message; else 0 */
 } BatchUser;
 
 /* A trigger of a batch */

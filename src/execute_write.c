@@ -53,8 +53,15 @@ enum
 	Anum_messages_priority,
 	Anum_messages_fired_at,
 	Anum_messages_created_at,
-	Natts_messages = Anum_messages_created_at
+
+	/* Since 0.3.0: found by name, then in this order */
+	Anum_messages_segments,
+	Natts_messages = Anum_messages_segments
 };
+
+#define NFIRST_MESSAGES Anum_messages_created_at
+
+static const char *const messages_later_columns[] = {"segments"};
 
 enum
 {
@@ -155,6 +162,9 @@ append(Writer *writer, Appender **appender, NudgeRelation table, int natts,
 
 		*appender = appender_open(nudge_relation(table), natts);
 		appender_set_buffered(*appender);
+		if (table == NUDGE_MESSAGES)
+			appender_later_columns(*appender, messages_later_columns,
+								   lengthof(messages_later_columns));
 		MemoryContextSwitchTo(old);
 	}
 	appender_insert(*appender, values, nulls);
@@ -217,7 +227,9 @@ append_content(Writer *writer, const BatchTrigger *trigger, Datum channel)
 	values[Anum_messages_priority - 1] = due->values[Anum_pending_priority - 1];
 	values[Anum_messages_fired_at - 1] = TimestampTzGetDatum(due->fired_at);
 	values[Anum_messages_created_at - 1] = TimestampTzGetDatum(writer->now);
-	append(writer, &writer->messages, NUDGE_MESSAGES, Natts_messages, values, nulls);
+	values[Anum_messages_segments - 1] = trigger->user->segments;
+	nulls[Anum_messages_segments - 1] = trigger->user->segments == (Datum) 0;
+	append(writer, &writer->messages, NUDGE_MESSAGES, NFIRST_MESSAGES, values, nulls);
 }
 
 static void

@@ -17,8 +17,8 @@
 #include "document.h"
 #include "evaluate.h"
 #include "evaluate_functions.h"
+#include "explain_condition.h"
 #include "funcapi.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "relations.h"
 #include "segment.h"
@@ -30,9 +30,6 @@
 #include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(nudge_explain);
-
-/* Values are shown to people up to so many bytes */
-#define MAX_OBSERVED 200
 
 #define Anum_templates_template_id 1
 #define Anum_templates_channel 2
@@ -63,187 +60,6 @@ decide(Explanation *explanation, const char *outcome, const char *reason)
 }
 
 static void
-push_cstring(JsonbParseState **state, const char *key, const char *value)
-{
-	if (value != NULL)
-		push_text(state, key, CStringGetTextDatum(value), false);
-	else
-		push_text(state, key, (Datum) 0, true);
-}
-
-static void
-push_float8(JsonbParseState **state, const char *key, double number)
-{
-	JsonbValue	value;
-
-	push_key(state, key);
-	value.type = jbvNumeric;
-	value.val.numeric =
-		DatumGetNumeric(DirectFunctionCall1(float8_numeric,
-											Float8GetDatum(number)));
-	pushJsonbValue(state, WJB_VALUE, &value);
-}
-
-static void
-push_bool(JsonbParseState **state, const char *key, bool boolean)
-{
-	JsonbValue	value;
-
-	push_key(state, key);
-	value.type = jbvBool;
-	value.val.boolean = boolean;
-	pushJsonbValue(state, WJB_VALUE, &value);
-}
-
-static bool
-observe_text(JsonbValue *value, Datum text)
-{
-	Bytes		bytes = bytes_of_text(text);
-
-	value->type = jbvString;
-	value->val.string.val = bytes.data;
-	value->val.string.len = bytes.length;
-	return true;
-}
-
-/* Shows the beginning of a long string, and of a large document its kind. */
-static bool
-observe_attribute(bool found, JsonbValue *value)
-{
-	if (!found)
-		return false;
-	if (value->type == jbvString && value->val.string.len > MAX_OBSERVED)
-		value->val.string.len = pg_mbcliplen(value->val.string.val,
-											 value->val.string.len,
-											 MAX_OBSERVED);
-	else if (value->type == jbvNumeric && VARSIZE(value->val.numeric) > MAX_OBSERVED)
-		return observe_text(value, CStringGetTextDatum("(a number of many digits)"));
-	else if (value->type == jbvBinary && value->val.binary.len > MAX_OBSERVED)
-		return observe_text(value, CStringGetTextDatum(JsonContainerIsArray(value->val.binary.data) ?
-													   "(an array)" : "(an object)"));
-	return true;
-}
-
-/* Who may ask for explanations need not be one who may see addresses. */
-static bool
-is_address(const AttributePath *path)
-{
-	return path->root == ROOT_USER_COLUMN &&
-		(strcmp(path->steps[0].name, "email") == 0 ||
-		 strcmp(path->steps[0].name, "phone") == 0 ||
-		 strcmp(path->steps[0].name, "push_token") == 0);
-}
-
-static bool
-observe_time(JsonbValue *value, TimestampTz time)
-{
-	return observe_text(value,
-						CStringGetTextDatum(timestamptz_to_str(time)));
-}
-
-/*
- * What a condition that has been scored saw: the value that it held against its
- * parameters.  False where there was none.
- */
-static bool
-observe(Evaluator *evaluator, const Condition *condition, JsonbValue *value)
-{
-	const UserRow *user = evaluator_user(evaluator);
-	Bytes		url;
-
-	switch (condition->type)
-	{
-		case CONDITION_ACTION_TYPE:
-			value->type = jbvString;
-			value->val.string.val = evaluator->action.action_type.data;
-			value->val.string.len = evaluator->action.action_type.length;
-			return true;
-		case CONDITION_PAGE_VISIT:
-			if (!action_page_url(&evaluator->action, &url))
-				return false;
-			value->type = jbvString;
-			value->val.string.val = url.data;
-			value->val.string.len = url.length;
-			return observe_attribute(true, value);
-		case CONDITION_PURCHASE_BEHAVIOR:
-			if (user_attribute(user, &condition->path, value))
-				return observe_attribute(true, value);
-			if (!condition->count_purchases || !evaluator->purchases_known)
-				return false;
-			value->type = jbvNumeric;
-			value->val.numeric = int64_to_numeric(evaluator->purchases);
-			return true;
-		case CONDITION_ENGAGEMENT_LEVEL:
-			return evaluator->last_login_known &&
-				observe_time(value, evaluator->last_login);
-		case CONDITION_TIME_WINDOW:
-			return observe_time(value, evaluator->action.occurred_at);
-		case CONDITION_USER_ATTRIBUTE:
-			if (is_address(&condition->path))
-				return observe_text(value, CStringGetTextDatum("(hidden)"));
-			return observe_attribute(user_attribute(user, &condition->path,
-													value), value);
-		case CONDITION_ACTION_ATTRIBUTE:
-			return observe_attribute(action_attribute(&evaluator->action,
-													  &condition->path, value),
-									 value);
-		case CONDITION_JSONPATH:
-			return false;
-	}
-	return false;				/* keep compiler quiet */
-}
-
-/* The value as JSON, for people */
-static const char *
-observed_text(JsonbValue *value)
-{
-	Jsonb	   *jsonb = JsonbValueToJsonb(value);
-
-	return JsonbToCString(NULL, &jsonb->root, VARSIZE(jsonb));
-}
-
-/*
- * Adds a condition to the detail, and to the list of those that failed.
- */
-static void
-explain_condition(Explanation *explanation, Evaluator *evaluator,
-				  const Condition *condition, int i, double score,
-				  const char *error, StringInfo failed)
-{
-	JsonbParseState **state = &explanation->detail;
-	JsonbValue	null = {.type = jbvNull};
-	JsonbValue	value;
-	bool		seen = observe(evaluator, condition, &value);
-
-	pushJsonbValue(state, WJB_BEGIN_OBJECT, NULL);
-	push_cstring(state, "type", condition_type_name(condition->type));
-	push_cstring(state, "operator", condition_operator_name(condition->op));
-	push_float8(state, "weight", condition->weight);
-	push_float8(state, "score", score);
-	if (condition->type != CONDITION_JSONPATH)
-	{
-		push_key(state, "value");
-		pushJsonbValue(state, WJB_VALUE, seen ? &value : &null);
-	}
-	if (error != NULL)
-		push_cstring(state, "error", error);
-	pushJsonbValue(state, WJB_END_OBJECT, NULL);
-
-	if (score != 0.0)
-		return;
-	appendStringInfo(failed, "%sconditions[%d] (%s %s)",
-					 failed->len > 0 ? ", " : "", i,
-					 condition_type_name(condition->type),
-					 condition_operator_name(condition->op));
-	if (error != NULL)
-		appendStringInfo(failed, ": %s", error);
-	else if (seen)
-		appendStringInfo(failed, " saw %s", observed_text(&value));
-	else if (condition->type != CONDITION_JSONPATH)
-		appendStringInfoString(failed, " saw nothing");
-}
-
-static void
 remember_error(Evaluator *evaluator, const Rule *rule, int condition, void *arg)
 {
 	((const char **) arg)[condition] = evaluator->error;
@@ -266,8 +82,8 @@ explain_conditions(Explanation *explanation, Evaluator *evaluator,
 	push_key(&explanation->detail, "conditions");
 	pushJsonbValue(&explanation->detail, WJB_BEGIN_ARRAY, NULL);
 	for (int i = 0; i < n && !rule->broken; i++)
-		explain_condition(explanation, evaluator, &rule->conditions[i], i,
-						  scores[i], errors[i], &failed);
+		explain_condition(&explanation->detail, evaluator, &rule->conditions[i],
+						  i, scores[i], errors[i], &failed);
 	pushJsonbValue(&explanation->detail, WJB_END_ARRAY, NULL);
 
 	if (rule->broken)
@@ -289,10 +105,59 @@ explain_status(Explanation *explanation, const Rule *rule)
 		decide(explanation, "not_active", psprintf("the rule is %s", status));
 }
 
+/*
+ * Conditions of a segment that the user is not in, and those that failed
+ */
+static void
+explain_segment(Explanation *explanation, Evaluator *evaluator,
+				const Segment *segment)
+{
+	StringInfoData failed;
+
+	initStringInfo(&failed);
+	push_key(&explanation->detail, segment->name);
+	pushJsonbValue(&explanation->detail, WJB_BEGIN_ARRAY, NULL);
+	evaluator->in_segment = true;
+	for (int i = 0; i < segment->nconditions && evaluator_user(evaluator)->found; i++)
+	{
+		const Condition *condition = &segment->conditions[i];
+		Score		score = segment_condition_score(evaluator, condition);
+
+		explain_condition(&explanation->detail, evaluator, condition, i,
+						  score == SCORE_YES ? 1.0 : 0.0,
+						  score == SCORE_ERROR ? evaluator->error : NULL, &failed);
+	}
+	evaluator->in_segment = false;
+	pushJsonbValue(&explanation->detail, WJB_END_ARRAY, NULL);
+	decide(explanation, "not_in_segment",
+		   psprintf("the user is not in segment \"%s\"%s%s", segment->name,
+					segment->broken ? ": a condition of it cannot be read" :
+					failed.len > 0 ? ": did not hold: " : "", failed.data));
+}
+
+static void
+explain_missing_segments(Explanation *explanation, Evaluator *evaluator,
+						 const Rule *rule)
+{
+	push_key(&explanation->detail, "segment_conditions");
+	pushJsonbValue(&explanation->detail, WJB_BEGIN_OBJECT, NULL);
+	for (int i = 0; i < rule->nsegments; i++)
+	{
+		const char *name = rule->segments[i];
+		const Segment *segment = rules_find_segment(evaluator->rules, name);
+
+		if (segment != NULL && segment_score(evaluator, name) != SCORE_YES)
+			explain_segment(explanation, evaluator, segment);
+	}
+	pushJsonbValue(&explanation->detail, WJB_END_OBJECT, NULL);
+}
+
 static void
 explain_segments(Explanation *explanation, Evaluator *evaluator,
 				 const Rule *rule)
 {
+	const char *missing = NULL;
+
 	push_key(&explanation->detail, "segments");
 	pushJsonbValue(&explanation->detail, WJB_BEGIN_OBJECT, NULL);
 	for (int i = 0; i < rule->nsegments; i++)
@@ -300,12 +165,17 @@ explain_segments(Explanation *explanation, Evaluator *evaluator,
 		bool		member = segment_score(evaluator, rule->segments[i]) == SCORE_YES;
 
 		push_bool(&explanation->detail, rule->segments[i], member);
-		if (!member)
-			decide(explanation, "not_in_segment",
-				   psprintf("the user is not in segment \"%s\"",
-							rule->segments[i]));
+		if (!member && missing == NULL)
+			missing = rule->segments[i];
 	}
 	pushJsonbValue(&explanation->detail, WJB_END_OBJECT, NULL);
+	if (missing != NULL)
+	{
+		explain_missing_segments(explanation, evaluator, rule);
+		/* A segment that is gone */
+		decide(explanation, "not_in_segment",
+			   psprintf("the user is not in segment \"%s\"", missing));
+	}
 
 	if (rule->status == RULE_TESTING)
 		decide(explanation, "would_trigger", "the rule is only being tested");

@@ -39,6 +39,7 @@
 #include "utils/snapmgr.h"
 
 /* Columns that are read here of the other tables */
+#define Anum_segment_members_segment 1
 #define Anum_pending_pending_id 2
 #define Anum_pending_rule_id 3
 #define Anum_pending_status 5
@@ -47,6 +48,8 @@
 #define Anum_cap_usage_channels 3
 #define Anum_cap_usage_days 4
 #define Anum_cap_usage_counts 5
+#define Anum_events_user_id 2
+#define Anum_events_recorded_at 10
 
 /* A table, open for look-ups through one of its indexes */
 typedef struct Probe
@@ -60,8 +63,14 @@ typedef struct Probe
 /* Keys of a scan of actions: user, type, two ends of times, two ends of ids */
 #define NUM_ACTION_KEYS 6
 
+/* Keys of a scan of events: user, and when it was recorded */
+#define NUM_EVENT_KEYS 2
+
 /* So many users of a statement are remembered. */
 #define MAX_MEMOS 4096
+
+/* So many notes about users of a statement are kept. */
+#define MAX_NOTES 100000
 
 /* What is known of a user's history up to a row of the statement */
 typedef struct Memo
@@ -91,6 +100,11 @@ struct History
 	Probe	   *actions;
 	bool		incomplete;		/* a partition cannot be looked into */
 	bytesmap_hash *memos;		/* of Memo, by user */
+	bytesmap_hash *notes;		/* of history_note, by user and key */
+	bool		events_open;
+	int			nevents;		/* one a partition */
+	Probe	   *events;
+	bool		events_incomplete;
 };
 
 static void
@@ -178,6 +192,8 @@ history_close(History *history)
 	probe_close(&history->pending);
 	for (int i = 0; i < history->nactions; i++)
 		probe_close(&history->actions[i]);
+	for (int i = 0; i < history->nevents; i++)
+		probe_close(&history->events[i]);
 	pfree(history);
 }
 
@@ -187,31 +203,16 @@ history_close(History *history)
 static bool
 find_user(History *history, Probe *probe, Datum user_id, UserRow *user)
 {
-	TupleDesc	desc = RelationGetDescr(probe->table);
 	ScanKeyData key;
-	HeapTuple	tuple;
-	Datum	   *values;
-	bool	   *nulls;
-	AttrNumber	attnum;
 
 	key_text(&key, 1, user_id);
 	probe_rescan(history, probe, &key, 1);
 	if (!probe_next(history, probe, ForwardScanDirection))
 		return false;
 
-	tuple = ExecCopySlotHeapTuple(probe->slot);
+	user_from_tuple(user, ExecCopySlotHeapTuple(probe->slot),
+					RelationGetDescr(probe->table));
 	ExecClearTuple(probe->slot);
-
-	/* Somebody may have added columns. */
-	values = palloc(desc->natts * sizeof(Datum));
-	nulls = palloc(desc->natts * sizeof(bool));
-	heap_deform_tuple(tuple, desc, values, nulls);
-	memcpy(user->values, values, NFIRST_USERS * sizeof(Datum));
-	memcpy(user->nulls, nulls, NFIRST_USERS * sizeof(bool));
-	attnum = nudge_column(probe->table, "lifecycle_stage");
-	user->nulls[Anum_users_lifecycle_stage - 1] = attnum == 0 || nulls[attnum - 1];
-	if (attnum > 0)
-		user->values[Anum_users_lifecycle_stage - 1] = values[attnum - 1];
 	return true;
 }
 
@@ -225,16 +226,12 @@ history_user(History *history, Datum user_id, UserRow *user)
 }
 
 /*
- * The index of a partition of nudge.actions that looks up by user and type;
- * InvalidOid where it has none, or is no ordinary table.
+ * The index of a partition on some columns; InvalidOid where it has none, or is no
+ * ordinary table.
  */
 static Oid
-actions_index(Relation partition)
+partition_index(Relation partition, const AttrNumber *wanted, int nwanted)
 {
-	static const AttrNumber wanted[] = {
-		Anum_actions_user_id, Anum_actions_action_type,
-		Anum_actions_recorded_at, Anum_actions_action_id
-	};
 	List	   *indexes;
 	Oid			result = InvalidOid;
 	ListCell   *lc;
@@ -247,8 +244,8 @@ actions_index(Relation partition)
 		Relation	index = index_open(lfirst_oid(lc), AccessShareLock);
 		Form_pg_index form = index->rd_index;
 
-		if (form->indnkeyatts == lengthof(wanted) &&
-			memcmp(form->indkey.values, wanted, sizeof(wanted)) == 0 &&
+		if (form->indnkeyatts == nwanted &&
+			memcmp(form->indkey.values, wanted, nwanted * sizeof(AttrNumber)) == 0 &&
 			form->indisvalid && RelationGetIndexPredicate(index) == NIL)
 			result = RelationGetRelid(index);
 		index_close(index, NoLock);
@@ -260,34 +257,51 @@ actions_index(Relation partition)
 }
 
 /*
- * A partition that somebody made without its index cannot be looked into; the
- * history is then known to be incomplete.
+ * Opens the partitions of a table, each by its index on the columns wanted.  One
+ * that somebody made without it cannot be looked into: *incomplete.
  */
-static void
-open_actions(History *history)
+static Probe *
+open_partitions(History *history, NudgeRelation table, const AttrNumber *wanted,
+				int nwanted, int nkeys, int *nprobes, bool *incomplete)
 {
 	MemoryContext old = MemoryContextSwitchTo(history->context);
-	Relation	parent = table_open(nudge_relation(NUDGE_ACTIONS),
-									AccessShareLock);
+	Relation	parent = table_open(nudge_relation(table), AccessShareLock);
 	PartitionDesc partitions = RelationGetPartitionDesc(parent, true);
+	Probe	   *probes = palloc0(Max(partitions->nparts, 1) * sizeof(Probe));
 
-	history->actions = palloc0(Max(partitions->nparts, 1) * sizeof(Probe));
 	for (int i = 0; i < partitions->nparts; i++)
 	{
 		Relation	partition = table_open(partitions->oids[i],
 										   AccessShareLock);
-		Oid			index = actions_index(partition);
+		Oid			index = partition_index(partition, wanted, nwanted);
 
 		table_close(partition, NoLock);
 		if (OidIsValid(index))
-			probe_open(&history->actions[history->nactions++],
-					   partitions->oids[i], index, NUM_ACTION_KEYS);
+			probe_open(&probes[(*nprobes)++], partitions->oids[i], index, nkeys);
 		else
-			history->incomplete = true;
+			*incomplete = true;
 	}
 	table_close(parent, NoLock);
-	history->actions_open = true;
 	MemoryContextSwitchTo(old);
+	return probes;
+}
+
+/*
+ * A partition without the index that looks up by user and type makes the history
+ * incomplete.
+ */
+static void
+open_actions(History *history)
+{
+	static const AttrNumber wanted[] = {
+		Anum_actions_user_id, Anum_actions_action_type,
+		Anum_actions_recorded_at, Anum_actions_action_id
+	};
+
+	history->actions = open_partitions(history, NUDGE_ACTIONS, wanted,
+									   lengthof(wanted), NUM_ACTION_KEYS,
+									   &history->nactions, &history->incomplete);
+	history->actions_open = true;
 }
 
 bool
@@ -518,6 +532,233 @@ history_last_action(History *history, const Action *action, const char *type,
 	return found;
 }
 
+/*
+ * Shows the actions in a range; false once the visitor has seen enough.
+ */
+static bool
+visit_range(History *history, const Action *action, Datum type,
+			ActionRange range, PastActionVisitor visit, void *arg)
+{
+	bool		more = true;
+
+	for (int i = 0; i < history->nactions && more; i++)
+	{
+		Probe	   *probe = &history->actions[i];
+
+		rescan_actions(history, probe, action, type, &range);
+		while (more && probe_next(history, probe, BackwardScanDirection))
+		{
+			CHECK_FOR_INTERRUPTS();
+			more = visit(probe->slot, arg);
+		}
+		ExecClearTuple(probe->slot);
+	}
+	return more;
+}
+
+void
+history_visit_actions(History *history, const Action *action, Datum type,
+					  TimestampTz since, int64 after_id,
+					  PastActionVisitor visit, void *arg)
+{
+	bool		more = true;
+
+	if (!history->actions_open)
+		open_actions(history);
+	if (action->recorded)
+		more = visit_range(history, action, type,
+						   actions_beside(action, after_id), visit, arg);
+	if (more && after_id == PG_INT64_MIN)
+		visit_range(history, action, type, actions_before(action, since), visit,
+					arg);
+}
+
+void *
+history_note(History *history, const Action *action, Bytes key, Size size)
+{
+	char		space[256];
+	Bytes		whole = {space, action->user_id.length + 1 + key.length};
+	BytesMapEntry *entry;
+	bool		found;
+
+	if (!action->recorded)
+		return NULL;
+	if (history->notes == NULL)
+		history->notes = bytesmap_create(history->context, 64, NULL);
+	if (whole.length > sizeof(space))
+		whole.data = palloc(whole.length);
+	memcpy(whole.data, action->user_id.data, action->user_id.length);
+	whole.data[action->user_id.length] = '\0';	/* is in no user_id */
+	memcpy(whole.data + action->user_id.length + 1, key.data, key.length);
+
+	entry = bytesmap_lookup(history->notes, whole);
+	if (entry == NULL && history->notes->members < MAX_NOTES)
+	{
+		MemoryContext old = MemoryContextSwitchTo(history->context);
+
+		whole.data = memcpy(palloc(whole.length), whole.data, whole.length);
+		entry = bytesmap_insert(history->notes, whole, &found);
+		entry->value = palloc0(size);
+		MemoryContextSwitchTo(old);
+	}
+	return entry != NULL ? entry->value : NULL;
+}
+
+static int
+compare_bytes(Bytes a, Bytes b)
+{
+	int			result = memcmp(a.data, b.data, Min(a.length, b.length));
+
+	return result != 0 ? result : a.length - b.length;
+}
+
+/*
+ * The first action of the user, by type, that is not before the type
+ */
+static bool
+seek_type(History *history, Probe *probe, Datum user_id, Bytes type)
+{
+	Datum		from = PointerGetDatum(cstring_to_text_with_len(type.data, type.length));
+	ScanKeyData keys[NUM_ACTION_KEYS];
+	bool		found;
+
+	key_text(&keys[0], 1, user_id);
+	ScanKeyEntryInitialize(&keys[1], 0, 2, BTGreaterEqualStrategyNumber,
+						   InvalidOid, C_COLLATION_OID, F_TEXT_GE, from);
+	/* The scan has as many keys as others have. */
+	ScanKeyInit(&keys[2], 3, BTGreaterEqualStrategyNumber, F_TIMESTAMPTZ_GE,
+				TimestampTzGetDatum(PG_INT64_MIN));
+	ScanKeyInit(&keys[3], 3, BTLessEqualStrategyNumber, F_TIMESTAMPTZ_LE,
+				TimestampTzGetDatum(PG_INT64_MAX));
+	ScanKeyInit(&keys[4], 4, BTGreaterEqualStrategyNumber, F_INT8GE,
+				Int64GetDatum(PG_INT64_MIN));
+	ScanKeyInit(&keys[5], 4, BTLessEqualStrategyNumber, F_INT8LE,
+				Int64GetDatum(PG_INT64_MAX));
+	probe_rescan(history, probe, keys, NUM_ACTION_KEYS);
+	found = probe_next(history, probe, ForwardScanDirection);
+	pfree(DatumGetPointer(from));
+	return found;
+}
+
+/*
+ * Goes through the user's types and the wanted ones like a zip: each look into the
+ * index leaps over what only one side has, so that it takes no more looks than the
+ * shorter side is long.
+ */
+static void
+leap_types(History *history, Probe *probe, const Action *action,
+		   const Bytes *types, int ntypes, bool *done)
+{
+	int			i = 0;
+
+	while (i < ntypes &&
+		   seek_type(history, probe, action->user_id_datum, types[i]))
+	{
+		bool		isnull;
+		Bytes		type = bytes_of_text(slot_getattr(probe->slot,
+													  Anum_actions_action_type,
+													  &isnull));
+
+		CHECK_FOR_INTERRUPTS();
+		while (i < ntypes && compare_bytes(types[i], type) < 0)
+			i++;
+		if (i < ntypes && compare_bytes(types[i], type) == 0)
+			done[i++] = true;
+	}
+	ExecClearTuple(probe->slot);
+}
+
+typedef struct TypesNote
+{
+	bool		known;
+	int			n;
+	int		   *places;
+} TypesNote;
+
+static void
+find_types_done(History *history, const Action *action, const Bytes *types,
+				int ntypes, TypesNote *note, MemoryContext context)
+{
+	bool	   *done = palloc0(ntypes * sizeof(bool));
+
+	if (!history->actions_open)
+		open_actions(history);
+	for (int i = 0; i < history->nactions; i++)
+		leap_types(history, &history->actions[i], action, types, ntypes, done);
+	for (int i = 0; i < ntypes; i++)
+		note->n += done[i];
+	note->places = note->n == 0 ? NULL :
+		MemoryContextAlloc(context, note->n * sizeof(int));
+	note->n = 0;
+	for (int i = 0; i < ntypes; i++)
+	{
+		if (done[i])
+			note->places[note->n++] = i;
+	}
+	note->known = true;
+	pfree(done);
+}
+
+const int *
+history_types_done(History *history, const Action *action, const Bytes *types,
+				   int ntypes, int *n)
+{
+	Bytes		key = {(char *) &types, sizeof(types)};
+	TypesNote	unkept = {false};
+	TypesNote  *note = history_note(history, action, key, sizeof(TypesNote));
+
+	if (note == NULL)
+		find_types_done(history, action, types, ntypes, note = &unkept,
+						CurrentMemoryContext);
+	else if (!note->known)
+		find_types_done(history, action, types, ntypes, note, history->context);
+	*n = note->n;
+	return note->places;
+}
+
+static void
+open_events(History *history)
+{
+	static const AttrNumber wanted[] = {
+		Anum_events_user_id, Anum_events_recorded_at
+	};
+
+	history->events = open_partitions(history, NUDGE_EVENTS, wanted,
+									  lengthof(wanted), NUM_EVENT_KEYS,
+									  &history->nevents,
+									  &history->events_incomplete);
+	history->events_open = true;
+}
+
+bool
+history_visit_events(History *history, Datum user_id, TimestampTz since,
+					 EventVisitor visit, void *arg)
+{
+	ScanKeyData keys[NUM_EVENT_KEYS];
+	bool		more = true;
+
+	if (!history->events_open)
+		open_events(history);
+	if (history->events_incomplete)
+		return false;
+	key_text(&keys[0], 1, user_id);
+	ScanKeyInit(&keys[1], 2, BTGreaterEqualStrategyNumber, F_TIMESTAMPTZ_GE,
+				TimestampTzGetDatum(since));
+	for (int i = 0; i < history->nevents && more; i++)
+	{
+		Probe	   *probe = &history->events[i];
+
+		probe_rescan(history, probe, keys, NUM_EVENT_KEYS);
+		while (more && probe_next(history, probe, ForwardScanDirection))
+		{
+			CHECK_FOR_INTERRUPTS();
+			more = visit(probe->slot, arg);
+		}
+		ExecClearTuple(probe->slot);
+	}
+	return true;
+}
+
 bool
 history_in_segment(History *history, Datum user_id, const char *segment)
 {
@@ -534,6 +775,30 @@ history_in_segment(History *history, Datum user_id, const char *segment)
 	ExecClearTuple(probe->slot);
 	pfree(DatumGetPointer(segment_datum));
 	return found;
+}
+
+void
+history_segments(History *history, Datum user_id, SegmentVisitor visit, void *arg)
+{
+	Probe	   *probe = probe_by_key(history, &history->segment_members,
+									 NUDGE_SEGMENT_MEMBERS, 2);
+	Datum		lowest = PointerGetDatum(cstring_to_text(""));
+	ScanKeyData keys[2];
+
+	key_text(&keys[0], 1, user_id);
+	ScanKeyEntryInitialize(&keys[1], 0, 2, BTGreaterEqualStrategyNumber,
+						   InvalidOid, C_COLLATION_OID, F_TEXT_GE, lowest);
+	probe_rescan(history, probe, keys, 2);
+	while (probe_next(history, probe, ForwardScanDirection))
+	{
+		bool		isnull;
+
+		CHECK_FOR_INTERRUPTS();
+		visit(TextDatumGetCString(slot_getattr(probe->slot,
+											   Anum_segment_members_segment,
+											   &isnull)), arg);
+	}
+	ExecClearTuple(probe->slot);
 }
 
 void

@@ -48,8 +48,47 @@ extern bool history_last_action(History *history, const Action *action,
 								const char *type, TimestampTz since,
 								TimestampTz enough, TimestampTz *last);
 
+/*
+ * Actions of a type in the user's history, up to and including the action in hand
+ * if that is recorded, one at a time until the visitor returns false.  Those
+ * recorded before since are left out; with after_id, only those recorded in the same
+ * transaction as the action in hand, after that id, are shown (else PG_INT64_MIN).
+ */
+typedef bool (*PastActionVisitor) (TupleTableSlot *slot, void *arg);
+extern void history_visit_actions(History *history, const Action *action,
+								  Datum type, TimestampTz since, int64 after_id,
+								  PastActionVisitor visit, void *arg);
+
+/*
+ * Which of some action types, sorted by their bytes, the user has ever done (those
+ * that the running statement still has to come to are among them): their places,
+ * and how many.  types is known by its address as long as the statement runs.
+ */
+extern const int *history_types_done(History *history, const Action *action,
+									 const Bytes *types, int ntypes, int *n);
+
+/*
+ * Room for a note about the action's user, zeroed when it is new; lives as long as
+ * the statement.  NULL where the action is only thought of, or memory is full.
+ */
+extern void *history_note(History *history, const Action *action, Bytes key,
+						  Size size);
+
+/*
+ * The user's events that were recorded since, until the visitor returns false.
+ * Returns false where a partition of nudge.events cannot be looked into.
+ */
+typedef bool (*EventVisitor) (TupleTableSlot *slot, void *arg);
+extern bool history_visit_events(History *history, Datum user_id,
+								 TimestampTz since, EventVisitor visit, void *arg);
+
 extern bool history_in_segment(History *history, Datum user_id,
 							   const char *segment);
+
+/* The segments that list the user, one at a time, in the order of their names */
+typedef void (*SegmentVisitor) (const char *segment, void *arg);
+extern void history_segments(History *history, Datum user_id,
+							 SegmentVisitor visit, void *arg);
 
 /* The user's row of nudge.cap_usage; no entries where there is none. */
 extern void history_usage(History *history, Datum user_id, Usage *usage);

@@ -88,6 +88,17 @@ type_may_satisfy(const Condition *condition, Bytes type)
 {
 	static const char page_visit[] = "page_visit";
 
+	if (condition->type == CONDITION_ALL || condition->type == CONDITION_ANY)
+	{
+		bool		all = condition->type == CONDITION_ALL;
+
+		for (int i = 0; i < condition->nmembers; i++)
+		{
+			if (type_may_satisfy(&condition->members[i], type) != all)
+				return !all;
+		}
+		return all;
+	}
 	if (condition->type == CONDITION_PAGE_VISIT)
 		return type.length == strlen(page_visit) &&
 			memcmp(type.data, page_visit, type.length) == 0;
@@ -219,6 +230,7 @@ read_condition(Condition *condition, const Datum *values, const bool *nulls)
 	FaultList	faults = {NIL};
 	char	   *type = TextDatumGetCString(values[2]);
 
+	/* A group may have a jsonpath within it. */
 	if (strcmp(type, condition_type_name(CONDITION_JSONPATH)) == 0)
 	{
 		memset(condition, 0, sizeof(Condition));
@@ -226,7 +238,7 @@ read_condition(Condition *condition, const Datum *values, const bool *nulls)
 		condition->weight = DatumGetFloat8(values[5]);
 		return true;
 	}
-	return condition_parse(condition, type, TextDatumGetCString(values[3]),
+	return condition_check(condition, type, TextDatumGetCString(values[3]),
 						   DatumGetJsonbP(values[4]), DatumGetFloat8(values[5]),
 						   &faults, "");
 }

@@ -228,6 +228,78 @@ check_segments(FaultList *faults, const TextList *segments)
 }
 
 /*
+ * Is there a rule of this name, or of this id after '#'?
+ */
+static bool
+rule_exists(const char *name)
+{
+	static SPIPlanPtr plan = NULL;
+	static const Oid types[] = {TEXTOID, INT8OID};
+	bool		by_id = name[0] == '#';
+	Datum		arguments[] = {
+		CStringGetTextDatum(name),
+		Int64GetDatum(by_id ? strtoi64(name + 1, NULL, 10) : 0)
+	};
+	OwnerScope	scope;
+	bool		found;
+
+	SPI_connect();
+	owner_begin(&scope);
+	if (SPI_execute_plan(plan_get(&plan, query_rule_known, 2, types), arguments,
+						 by_id ? "n " : " n", false, 1) != SPI_OK_SELECT)
+		elog(ERROR, "rules could not be read");
+	owner_end(&scope);
+	found = SPI_processed > 0;
+	SPI_finish();
+	return found;
+}
+
+static void
+check_rule_references(FaultList *faults, const char *path, const List *names,
+					  const char *own_name)
+{
+	ListCell   *cell;
+
+	foreach(cell, names)
+	{
+		const char *name = lfirst(cell);
+
+		if ((own_name != NULL && strcmp(name, own_name) == 0) ||
+			rule_exists(name))
+			continue;
+		fault_add(faults, ERRCODE_FOREIGN_KEY_VIOLATION, path,
+				  "Create that rule first.",
+				  name[0] == '#' ? "rule %s does not exist" :
+				  "rule \"%s\" does not exist", name[0] == '#' ? name + 1 : name);
+	}
+}
+
+void
+check_condition_references(FaultList *faults, const char *path,
+						   const Condition *condition, const char *own_name)
+{
+	List	   *names = condition_segments(condition, NIL);
+	TextList	segments = {list_length(names)};
+	char	   *at = psprintf("%s%sparameters", path, path[0] == '\0' ? "" : ".");
+	bool	   *found;
+
+	check_rule_references(faults, at, condition_rules(condition, NIL), own_name);
+	if (segments.n == 0)
+		return;
+	segments.items = palloc(segments.n * sizeof(char *));
+	for (int i = 0; i < segments.n; i++)
+		segments.items[i] = list_nth(names, i);
+	found = find_segments(&segments);
+	for (int i = 0; i < segments.n; i++)
+	{
+		if (!found[i])
+			fault_add(faults, ERRCODE_FOREIGN_KEY_VIOLATION, at,
+					  "Insert it into nudge.segments first.",
+					  "segment \"%s\" does not exist", segments.items[i]);
+	}
+}
+
+/*
  * required: names of variables that the template needs
  */
 static void

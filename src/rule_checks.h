@@ -10,6 +10,7 @@
 
 #include "postgres.h"
 
+#include "condition.h"
 #include "datatype/timestamp.h"
 #include "faults.h"
 #include "utils/array.h"
@@ -41,6 +42,14 @@ extern void check_cancel_on(FaultList *faults, const TextList *types);
 
 /* Locks the segments against removal until the end of the transaction. */
 extern void check_segments(FaultList *faults, const TextList *segments);
+
+/*
+ * Segments and rules that a condition refers to; path is that of the condition,
+ * which may be empty.  own_name, if given, is a rule that is going to exist.
+ */
+extern void check_condition_references(FaultList *faults, const char *path,
+									   const Condition *condition,
+									   const char *own_name);
 
 /* required, and the keys that the engine knows; path is that of the object */
 extern void check_personalization(FaultList *faults, const char *path,

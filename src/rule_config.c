@@ -421,64 +421,17 @@ read_personalization(Reader *reader)
 	check_personalization(reader->faults, path, reader->config->personalization);
 }
 
-/*
- * Weights are 1 where nothing is said.
- */
-static double
-read_weight(Reader *reader, const char *path, const JsonField *field)
-{
-	if (!field->given || field->value.type == jbvNull ||
-		!is_kind(reader->faults, path, &field->value,
-				 field->value.type == jbvNumeric, "a number", NULL))
-		return 1.0;
-	return json_double(&field->value);
-}
-
-static char *
-read_word(Reader *reader, const char *path, const JsonField *field)
-{
-	if (!field->given || field->value.type == jbvNull ||
-		!is_kind(reader->faults, path, &field->value,
-				 field->value.type == jbvString, "a string", NULL))
-		return NULL;
-	return json_string(&field->value);
-}
-
 static void
 read_condition(Reader *reader, int i, const JsonbValue *value)
 {
-	enum
-	{
-		TYPE, PARAMETERS, OPERATOR, WEIGHT, NUM_NAMES
-	};
-	static const char *const names[] = {"type", "parameters", "operator", "weight"};
 	RuleConfig *config = reader->config;
-	ConditionConfig *written = &config->written[i];
 	char	   *path = psprintf("conditions[%d]", i);
-	JsonField	fields[NUM_NAMES];
-	List	   *unknown;
-	int			nfaults = list_length(reader->faults->faults);
-	char	   *operator;
-	double		weight;
+	WrittenCondition *written = &config->written[i];
 
-	if (!is_kind(reader->faults, path, value, json_is_object(value),
-				 "an object",
-				 psprintf("Keys of a condition are %s.", enumerate(names, NUM_NAMES))))
-		return;
-	unknown = json_read_object(value->val.binary.data, names, NUM_NAMES, fields);
-	refuse_unknown(reader->faults, path, unknown, names, NUM_NAMES, "a condition");
-
-	written->type = read_word(reader, psprintf("%s.type", path), &fields[TYPE]);
-	operator = read_word(reader, psprintf("%s.operator", path), &fields[OPERATOR]);
-	weight = read_weight(reader, psprintf("%s.weight", path), &fields[WEIGHT]);
-	written->parameters = fields[PARAMETERS].given ?
-		JsonbValueToJsonb(&fields[PARAMETERS].value) : jsonb_empty_object();
-	if (written->type != NULL)
-		condition_check(&config->conditions[i], written->type, operator,
-						written->parameters, weight, reader->faults, path);
-	else if (list_length(reader->faults->faults) == nfaults)
-		refuse(reader->faults, psprintf("%s.type", path),
-			   "Every condition has a type.", "type is missing");
+	config->good[i] = condition_read(written, value, true, reader->faults, path) &&
+		condition_check(&config->conditions[i], written->type,
+						written->operator, written->parameters, written->weight,
+						reader->faults, path);
 }
 
 static void
@@ -495,8 +448,9 @@ read_conditions(Reader *reader)
 		return;
 	elements = json_elements(value, &n);
 	config->nconditions = n;
-	config->written = palloc0(Max(n, 1) * sizeof(ConditionConfig));
+	config->written = palloc0(Max(n, 1) * sizeof(WrittenCondition));
 	config->conditions = palloc0(Max(n, 1) * sizeof(Condition));
+	config->good = palloc0(Max(n, 1) * sizeof(bool));
 	for (int i = 0; i < n; i++)
 	{
 		CHECK_FOR_INTERRUPTS();

@@ -17,12 +17,6 @@
 
 #define NUM_CAP_PERIODS (CAP_MONTHLY + 1)
 
-typedef struct ConditionConfig
-{
-	char	   *type;
-	Jsonb	   *parameters;
-} ConditionConfig;
-
 /* What is missing in the document has the default of its column. */
 typedef struct RuleConfig
 {
@@ -56,8 +50,9 @@ typedef struct RuleConfig
 
 	/* conditions[i] is what written[i] became */
 	int			nconditions;
-	ConditionConfig *written;
+	WrittenCondition *written;
 	Condition  *conditions;
+	bool	   *good;			/* whether conditions[i] is without fault */
 } RuleConfig;
 
 /*

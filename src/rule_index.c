@@ -8,8 +8,12 @@
  * the action: exact types in a hash table, substrings of types in an automaton,
  * and one node for the rules that any type may fire.  Below a type, rules are told
  * apart by page (exact ones hashed, substrings in an automaton), else by the
- * value of an attribute that must be equal to a constant; those that have none
- * of these conditions are candidates whenever their type comes.
+ * value of an attribute that must be equal to a constant, else by a type of action
+ * that the user must have done before; those that have none of these conditions
+ * are candidates whenever their type comes.
+ *
+ * Of a group, all members are necessary, or one of them: a rule that has one of
+ * several alternatives is filed under each, where that tells it apart better.
  *
  * That is the idea of counting-free predicate indexing in Hanson et al.,
  * "Scalable Trigger Processing" (ICDE 1999), and Whang et al., "Indexing Boolean
@@ -58,6 +62,15 @@ typedef struct AttributeIndex
 	bytesmap_hash *values;		/* of RuleList */
 } AttributeIndex;
 
+/* Types of actions in the user's history, and the rules that count each */
+typedef struct CountedIndex
+{
+	bytesmap_hash *known;		/* of RuleList, by type */
+	int			n;
+	Bytes	   *types;			/* sorted by their bytes, once all are known */
+	const RuleList **lists;		/* of each of types */
+} CountedIndex;
+
 /* The rules of one action type */
 typedef struct TypeNode
 {
@@ -66,6 +79,7 @@ typedef struct TypeNode
 	SubstringIndex *page_substrings;
 	int			nattributes;
 	AttributeIndex *attributes;
+	CountedIndex counted;
 } TypeNode;
 
 /* What is known of a type that came in */
@@ -101,7 +115,32 @@ typedef struct Keys
 	const Condition *pages;
 	const Condition *action_value;
 	const Condition *user_value;
+	const Condition *counted;
 } Keys;
+
+/* Conditions without all of which a rule cannot fire, groups taken apart */
+typedef struct Necessary
+{
+	int			n;
+	int			max;
+	const Condition **conditions;
+} Necessary;
+
+/*
+ * How well conditions tell a rule apart: what an action has to have for the rule to
+ * be looked at
+ */
+typedef enum KeyRank
+{
+	SELECTS_NOTHING,
+	SELECTS_VALUE,				/* some value, or history */
+	SELECTS_TYPE,
+	SELECTS_TYPE_AND_VALUE,
+	SELECTS_PAGE
+} KeyRank;
+
+/* How many times a rule's groups are looked into, to find where to file it */
+#define MAX_GROUP_LOOKS 1000
 
 static void
 list_add(RuleList *list, const Rule *rule)
@@ -274,6 +313,14 @@ file_by_page(TypeNode *node, const Rule *rule, const Condition *condition)
 }
 
 static void
+file_by_count(TypeNode *node, const Rule *rule, const Condition *condition)
+{
+	for (int i = 0; i < condition->count->ntypes; i++)
+		list_add(map_entry(&node->counted.known, condition->count->types[i],
+						   sizeof(RuleList)), rule);
+}
+
+static void
 file_in_node(TypeNode *node, const Rule *rule, const Keys *keys)
 {
 	if (keys->pages)
@@ -282,6 +329,8 @@ file_in_node(TypeNode *node, const Rule *rule, const Keys *keys)
 		file_by_value(node, rule, keys->action_value);
 	else if (keys->user_value)
 		file_by_value(node, rule, keys->user_value);
+	else if (keys->counted)
+		file_by_count(node, rule, keys->counted);
 	else
 		list_add(&node->direct, rule);
 }
@@ -293,15 +342,25 @@ asks_for_value(const Condition *condition)
 }
 
 /*
+ * Can the condition hold only if there is such an action in the history?
+ */
+static bool
+asks_for_past(const ActionCount *count)
+{
+	return count->negated ? count->least == 0 && count->most < PG_INT64_MAX :
+		count->least > 0;
+}
+
+/*
  * Keys of a rule that cannot fire unless all of these conditions hold.
  */
 static void
-find_keys(Keys *keys, const Condition *const *conditions, int n)
+find_keys(Keys *keys, const Necessary *necessary)
 {
 	memset(keys, 0, sizeof(Keys));
-	for (int i = n - 1; i >= 0; i--)
+	for (int i = necessary->n - 1; i >= 0; i--)
 	{
-		const Condition *condition = conditions[i];
+		const Condition *condition = necessary->conditions[i];
 
 		switch (condition->type)
 		{
@@ -322,6 +381,10 @@ find_keys(Keys *keys, const Condition *const *conditions, int n)
 				if (asks_for_value(condition))
 					keys->user_value = condition;
 				break;
+			case CONDITION_ACTION_COUNT:
+				if (asks_for_past(condition->count))
+					keys->counted = condition;
+				break;
 			default:
 				break;
 		}
@@ -329,36 +392,164 @@ find_keys(Keys *keys, const Condition *const *conditions, int n)
 }
 
 /*
- * Files a rule that cannot fire unless all of these conditions hold.
+ * Adds a condition, or the members of a group all of which must hold.
  */
 static void
-file_rule(RuleIndex *index, const Rule *rule,
-		  const Condition *const *conditions, int n)
+necessary_add(Necessary *necessary, const Condition *condition)
+{
+	if (condition->type == CONDITION_ALL)
+	{
+		for (int i = 0; i < condition->nmembers; i++)
+			necessary_add(necessary, &condition->members[i]);
+		return;
+	}
+	if (necessary->n == necessary->max)
+	{
+		necessary->max = Max(8, necessary->max * 2);
+		necessary->conditions = necessary->conditions == NULL ?
+			palloc(necessary->max * sizeof(Condition *)) :
+			repalloc(necessary->conditions, necessary->max * sizeof(Condition *));
+	}
+	necessary->conditions[necessary->n++] = condition;
+}
+
+/*
+ * The same conditions with one of the alternatives in place of a group of them.
+ */
+static Necessary
+with_alternative(const Necessary *necessary, int group, int alternative)
+{
+	Necessary	result = {0};
+
+	for (int i = 0; i < necessary->n; i++)
+		necessary_add(&result, i != group ? necessary->conditions[i] :
+					  &necessary->conditions[i]->members[alternative]);
+	return result;
+}
+
+static KeyRank
+keys_select(const Keys *keys)
+{
+	bool		value = keys->action_value || keys->user_value || keys->counted;
+
+	if (keys->pages)
+		return SELECTS_PAGE;
+	if (keys->types)
+		return value ? SELECTS_TYPE_AND_VALUE : SELECTS_TYPE;
+	if (keys->type_substrings)
+		return SELECTS_TYPE;
+	return value ? SELECTS_VALUE : SELECTS_NOTHING;
+}
+
+/*
+ * How well conditions tell a rule apart.  *group is that group whose alternatives,
+ * each by itself, tell it apart better than all else; -1 where there is none such.
+ */
+static KeyRank
+select_group(const Necessary *necessary, int *group, int *looks)
 {
 	Keys		keys;
+	KeyRank best;
+
+	find_keys(&keys, necessary);
+	best = keys_select(&keys);
+	*group = -1;
+	for (int i = 0; i < necessary->n && best < SELECTS_PAGE; i++)
+	{
+		const Condition *condition = necessary->conditions[i];
+		KeyRank least = SELECTS_PAGE;
+
+		if (condition->type != CONDITION_ANY)
+			continue;
+		for (int j = 0; j < condition->nmembers && least > best; j++)
+		{
+			Necessary	alternative;
+			int			inner;
+
+			if (--*looks < 0)
+				return best;
+			alternative = with_alternative(necessary, i, j);
+			least = Min(least, select_group(&alternative, &inner, looks));
+			pfree(alternative.conditions);
+		}
+		if (least > best)
+		{
+			best = least;
+			*group = i;
+		}
+	}
+	return best;
+}
+
+/*
+ * Files a rule under the keys of conditions without which it cannot fire.
+ */
+static void
+file_by_keys(RuleIndex *index, const Rule *rule, const Keys *keys)
+{
 	Bytes		page_visit = {PAGE_VISIT, sizeof(PAGE_VISIT) - 1};
 
-	find_keys(&keys, conditions, n);
-	if (keys.pages)
+	if (keys->pages)
 		file_in_node(map_entry(&index->types, page_visit, sizeof(TypeNode)),
-					 rule, &keys);
-	else if (keys.types)
+					 rule, keys);
+	else if (keys->types)
 	{
-		for (int i = 0; i < keys.types->npatterns; i++)
-			file_in_node(map_entry(&index->types, keys.types->patterns[i],
-								   sizeof(TypeNode)), rule, &keys);
+		for (int i = 0; i < keys->types->npatterns; i++)
+			file_in_node(map_entry(&index->types, keys->types->patterns[i],
+								   sizeof(TypeNode)), rule, keys);
 	}
-	else if (keys.type_substrings)
+	else if (keys->type_substrings)
 	{
-		for (int i = 0; i < keys.type_substrings->npatterns; i++)
+		for (int i = 0; i < keys->type_substrings->npatterns; i++)
 			substrings_add(&index->type_substrings,
-						   keys.type_substrings->patterns[i], rule);
+						   keys->type_substrings->patterns[i], rule);
 	}
 	else
 	{
-		file_in_node(&index->any, rule, &keys);
+		file_in_node(&index->any, rule, keys);
 		index->any_used = true;
 	}
+}
+
+/*
+ * Files a rule that cannot fire unless all of these conditions hold.  Each level of
+ * groups is decided anew; where there are too many to look at, the rest is not.
+ */
+static void
+file_rule(RuleIndex *index, const Rule *rule, const Necessary *necessary,
+		  int *looks)
+{
+	int			group = -1;
+	Keys		keys;
+
+	select_group(necessary, &group, looks);
+	if (group < 0)
+	{
+		find_keys(&keys, necessary);
+		file_by_keys(index, rule, &keys);
+		return;
+	}
+	for (int i = 0; i < necessary->conditions[group]->nmembers; i++)
+	{
+		Necessary	alternative = with_alternative(necessary, group, i);
+
+		file_rule(index, rule, &alternative, looks);
+		pfree(alternative.conditions);
+	}
+}
+
+static void
+file_under(RuleIndex *index, const Rule *rule, const Condition **conditions,
+		   int n)
+{
+	Necessary	necessary = {0};
+	int			looks = MAX_GROUP_LOOKS;
+
+	for (int i = 0; i < n; i++)
+		necessary_add(&necessary, conditions[i]);
+	file_rule(index, rule, &necessary, &looks);
+	if (necessary.conditions != NULL)
+		pfree(necessary.conditions);
 }
 
 /*
@@ -379,11 +570,11 @@ index_rule(RuleIndex *index, const Rule *rule)
 	switch (firing_necessary(rule, conditions, &n))
 	{
 		case NECESSARY_ALL:
-			file_rule(index, rule, conditions, n);
+			file_under(index, rule, conditions, n);
 			break;
 		case NECESSARY_ONE:
 			for (int i = 0; i < n; i++)
-				file_rule(index, rule, &conditions[i], 1);
+				file_under(index, rule, &conditions[i], 1);
 			break;
 		case NEVER_FIRES:
 			break;
@@ -391,10 +582,46 @@ index_rule(RuleIndex *index, const Rule *rule)
 	pfree(conditions);
 }
 
+static int
+compare_entries(const void *a, const void *b)
+{
+	Bytes		left = (*(BytesMapEntry *const *) a)->key;
+	Bytes		right = (*(BytesMapEntry *const *) b)->key;
+	int			result = memcmp(left.data, right.data,
+								Min(left.length, right.length));
+
+	return result != 0 ? result : left.length - right.length;
+}
+
+static void
+counted_finish(CountedIndex *counted)
+{
+	bytesmap_iterator iterator;
+	BytesMapEntry *entry;
+	BytesMapEntry **entries;
+
+	if (counted->known == NULL)
+		return;
+	entries = palloc(counted->known->members * sizeof(BytesMapEntry *));
+	bytesmap_start_iterate(counted->known, &iterator);
+	while ((entry = bytesmap_iterate(counted->known, &iterator)) != NULL)
+		entries[counted->n++] = entry;
+	qsort(entries, counted->n, sizeof(BytesMapEntry *), compare_entries);
+	counted->types = palloc(counted->n * sizeof(Bytes));
+	counted->lists = palloc(counted->n * sizeof(RuleList *));
+	for (int i = 0; i < counted->n; i++)
+	{
+		counted->types[i] = entries[i]->key;
+		counted->lists[i] = entries[i]->value;
+	}
+	pfree(entries);
+}
+
 static void
 finish_node(TypeNode *node)
 {
 	substrings_finish(node->page_substrings);
+	counted_finish(&node->counted);
 }
 
 RuleIndex *
@@ -527,7 +754,7 @@ rule_index_rejects(RuleIndex *index, Bytes action_type)
 
 static void
 search_node(RuleIndex *index, const TypeNode *node, Action *action,
-			UserSource user, void *arg)
+			const UserSource *user)
 {
 	Bytes		url;
 
@@ -552,7 +779,7 @@ search_node(RuleIndex *index, const TypeNode *node, Action *action,
 		const RuleList *list;
 
 		if (attribute->of_user ?
-			!user_attribute(user(arg), &attribute->path, &value) :
+			!user_attribute(user->row(user->arg), &attribute->path, &value) :
 			!action_attribute(action, &attribute->path, &value))
 			continue;
 		if (!value_key(&value, &key))
@@ -560,6 +787,16 @@ search_node(RuleIndex *index, const TypeNode *node, Action *action,
 		list = map_find(attribute->values, key);
 		if (list != NULL)
 			add_candidates(index, list);
+	}
+
+	if (node->counted.n > 0)
+	{
+		int			n;
+		const int  *done = user->types_done(node->counted.types,
+											node->counted.n, &n, user->arg);
+
+		for (int i = 0; i < n; i++)
+			add_candidates(index, node->counted.lists[done[i]]);
 	}
 }
 
@@ -571,8 +808,8 @@ compare_candidates(const void *a, const void *b)
 }
 
 int
-rule_index_candidates(RuleIndex *index, Action *action, UserSource user,
-					  void *arg, const Rule ***candidates)
+rule_index_candidates(RuleIndex *index, Action *action,
+					  const UserSource *user, const Rule ***candidates)
 {
 	const KnownType *known = known_type(index, action->action_type);
 
@@ -580,10 +817,10 @@ rule_index_candidates(RuleIndex *index, Action *action, UserSource user,
 	index->ncandidates = 0;
 
 	if (known->node != NULL)
-		search_node(index, known->node, action, user, arg);
+		search_node(index, known->node, action, user);
 	add_candidates(index, &known->by_substring);
 	if (index->any_used)
-		search_node(index, &index->any, action, user, arg);
+		search_node(index, &index->any, action, user);
 
 	if (index->ncandidates > 1)
 		qsort(index->candidates, index->ncandidates, sizeof(Rule *),

@@ -23,11 +23,19 @@ extern bool rule_index_rejects(RuleIndex *index, Bytes action_type);
 /*
  * The rules that may fire for an action, by rule_id; the others cannot.  Returns
  * their number; the array belongs to the index and is good until the next call.
- * user is asked for at most once, and only where rules are told apart by it.
+ * The user's row and history are asked for only where rules are told apart by them.
  */
-typedef const UserRow *(*UserSource) (void *arg);
+typedef struct UserSource
+{
+	const UserRow *(*row) (void *arg);
+
+	/* As history_types_done, of the user and history of the action in hand */
+	const int  *(*types_done) (const Bytes *types, int ntypes, int *n, void *arg);
+	void	   *arg;
+} UserSource;
+
 extern int	rule_index_candidates(RuleIndex *index, Action *action,
-								  UserSource user, void *arg,
+								  const UserSource *user,
 								  const Rule ***candidates);
 
 #endif							/* NUDGE_RULE_INDEX_H */

@@ -189,8 +189,12 @@ nudge_check_condition(PG_FUNCTION_ARGS)
 				  "parameters are nested too deeply");
 	else if (condition_check(&condition, type, operator,
 							 DatumGetJsonbP(parameters), DatumGetFloat8(weight),
-							 &faults, "") && operator == NULL)
-		row = with_operator(trigger, row, &condition);
+							 &faults, ""))
+	{
+		check_condition_references(&faults, "", &condition, NULL);
+		if (operator == NULL)
+			row = with_operator(trigger, row, &condition);
+	}
 	fault_report(&faults, "condition");
 	return PointerGetDatum(row);
 }

@@ -113,6 +113,21 @@ typedef struct Rule
 	int			ordinal;		/* place in Rules.rules */
 } Rule;
 
+/*
+ * A segment: who is listed in nudge.segment_members, and whom its conditions hold
+ * for
+ */
+typedef struct Segment
+{
+	char	   *name;
+	bool		match_any;
+	bool		broken;			/* its conditions hold for nobody */
+	Jsonb	   *document;		/* the conditions as they were written */
+	int			nconditions;
+	Condition  *conditions;
+	int			ordinal;		/* place in Rules.segments */
+} Segment;
+
 typedef struct RuleIndex RuleIndex;
 
 typedef struct Rules
@@ -120,9 +135,12 @@ typedef struct Rules
 	MemoryContext context;		/* owns all */
 	int			nrules;
 	Rule	   *rules;			/* by rule_id, whatever their status */
+	const Rule **by_name;		/* sorted by name */
 	int			nglobal_caps;
 	FrequencyCap *global_caps;	/* rule_id 0 */
 	RuleIndex  *index;			/* of those that the trigger evaluates */
+	int			nsegments;
+	Segment    *segments;		/* by name, byte by byte */
 } Rules;
 
 /*
@@ -135,6 +153,11 @@ extern void rules_release(const Rules *rules);
 
 /* NULL where there is no such rule */
 extern const Rule *rules_find(const Rules *rules, int64 rule_id);
+
+/* NULL where there is no such segment */
+extern const Segment *rules_find_segment(const Rules *rules, const char *name);
+
+extern const Rule *rules_find_named(const Rules *rules, const char *name);
 
 /* Whether a rule's messages are left out of global caps; a UsageExempt over Rules */
 extern bool rules_exempt(int64 rule_id, void *rules);

@@ -36,6 +36,7 @@
 #include "rule_checks.h"
 #include "rule_index.h"
 #include "rules_cache.h"
+#include "segment_graph.h"
 #include "send_window.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -125,6 +126,24 @@ enum
 
 static const TableColumns frequency_caps_columns = {
 	NUDGE_FREQUENCY_CAPS, Anum_frequency_caps_max_messages, 0, NULL
+};
+
+enum
+{
+	Anum_segments_name = 1,
+	Anum_segments_description,
+	Anum_segments_created_at,
+
+	/* Since 0.3.0 */
+	Anum_segments_conditions,
+	Anum_segments_match
+};
+
+static const char *const later_segments_columns[] = {"conditions", "match"};
+
+static const TableColumns segments_columns = {
+	NUDGE_SEGMENTS, Anum_segments_created_at, lengthof(later_segments_columns),
+	later_segments_columns
 };
 
 typedef struct CachedRules
@@ -398,6 +417,45 @@ load_condition_caught(LoadedCondition *loaded, const Datum *values,
 	load_condition_by(condition_check, loaded, values);
 }
 
+/*
+ * Conditions that came past the checks hold for nobody.
+ */
+static void
+load_segment_by(Condition *(*parse) (const Jsonb *, FaultList *, const char *, int *),
+				Segment *segment, const Datum *values, const bool *nulls)
+{
+	FaultList	faults = {NIL};
+
+	segment->name = TextDatumGetCString(values[Anum_segments_name - 1]);
+	if (nulls[Anum_segments_conditions - 1])
+		return;
+	segment->match_any = !nulls[Anum_segments_match - 1] &&
+		strcmp(TextDatumGetCString(values[Anum_segments_match - 1]), "any") == 0;
+	segment->document =
+		DatumGetJsonbPCopy(values[Anum_segments_conditions - 1]);
+	segment->conditions = parse(segment->document, &faults, "conditions",
+								&segment->nconditions);
+	segment->broken = faults.faults != NIL;
+	for (int i = 0; i < segment->nconditions && !segment->broken; i++)
+		segment->broken = condition_needs_action(&segment->conditions[i]);
+	if (segment->broken)
+		segment->nconditions = 0;
+}
+
+/* Raises an error for a jsonpath that does not compile */
+static void
+load_segment(Segment *segment, const Datum *values, const bool *nulls)
+{
+	load_segment_by(conditions_parse_array, segment, values, nulls);
+}
+
+/* Takes a subtransaction for each jsonpath, and raises nothing */
+static void
+load_segment_caught(Segment *segment, const Datum *values, const bool *nulls)
+{
+	load_segment_by(conditions_check_array, segment, values, nulls);
+}
+
 static void
 load_cap(FrequencyCap *cap, const Datum *values, const bool *nulls)
 {
@@ -462,6 +520,28 @@ compare_rules(const void *a, const void *b)
 	int64		right = ((const Rule *) b)->rule_id;
 
 	return (left > right) - (left < right);
+}
+
+static int
+compare_segments(const void *a, const void *b)
+{
+	return strcmp(((const Segment *) a)->name, ((const Segment *) b)->name);
+}
+
+static int
+compare_names(const void *a, const void *b)
+{
+	return strcmp((*(const Rule *const *) a)->name, (*(const Rule *const *) b)->name);
+}
+
+static void
+sort_by_name(Rules *rules)
+{
+	rules->by_name = palloc(Max(rules->nrules, 1) * sizeof(Rule *));
+	for (int i = 0; i < rules->nrules; i++)
+		rules->by_name[i] = &rules->rules[i];
+	if (rules->nrules > 1)
+		qsort(rules->by_name, rules->nrules, sizeof(Rule *), compare_names);
 }
 
 static int
@@ -548,6 +628,16 @@ assign_caps(Rules *rules, const Vector *loaded)
 }
 
 static void
+assign_segments(Rules *rules, const Vector *loaded)
+{
+	rules->nsegments = loaded->n;
+	rules->segments = (Segment *) loaded->elements;
+	for (int i = 0; i < rules->nsegments; i++)
+		rules->segments[i].ordinal = i;
+	segments_break_circles(rules);
+}
+
+static void
 sort_vector(Vector *vector, int (*compare) (const void *, const void *))
 {
 	if (vector->n > 1)
@@ -558,7 +648,8 @@ sort_vector(Vector *vector, int (*compare) (const void *, const void *))
  * Loads a generation of rules into a context.
  */
 static CachedRules *
-load_rules(MemoryContext context, RowLoader condition_loader)
+load_rules(MemoryContext context, RowLoader condition_loader,
+		   RowLoader segment_loader)
 {
 	MemoryContext old = MemoryContextSwitchTo(context);
 	CachedRules *cached = palloc0(sizeof(CachedRules));
@@ -566,6 +657,7 @@ load_rules(MemoryContext context, RowLoader condition_loader)
 	Vector		rows = {sizeof(Rule)};
 	Vector		conditions = {sizeof(LoadedCondition)};
 	Vector		caps = {sizeof(FrequencyCap)};
+	Vector		segments = {sizeof(Segment)};
 	Snapshot	snapshot = NULL;
 
 	if (!IsolationIsSerializable())
@@ -576,20 +668,25 @@ load_rules(MemoryContext context, RowLoader condition_loader)
 			   &conditions, condition_loader);
 	load_table(&frequency_caps_columns, snapshot ? snapshot : SnapshotSelf, &caps,
 			   LOADER(load_cap));
+	load_table(&segments_columns, snapshot ? snapshot : SnapshotSelf, &segments,
+			   segment_loader);
 	if (snapshot)
 		UnregisterSnapshot(snapshot);
 
 	sort_vector(&rows, compare_rules);
 	sort_vector(&conditions, compare_conditions);
 	sort_vector(&caps, compare_caps);
+	sort_vector(&segments, compare_segments);
 
 	rules->context = context;
 	rules->nrules = rows.n;
 	rules->rules = (Rule *) rows.elements;
+	sort_by_name(rules);
 	assign_conditions(rules, &conditions);
 	if (conditions.elements != NULL)
 		pfree(conditions.elements);
 	assign_caps(rules, &caps);
+	assign_segments(rules, &segments);
 	rules->index = rule_index_build(rules);
 
 	MemoryContextSwitchTo(old);
@@ -620,7 +717,8 @@ load_rules_safely(void)
 	MemoryContextSwitchTo(old);
 	PG_TRY();
 	{
-		cached = load_rules(context, LOADER(load_condition));
+		cached = load_rules(context, LOADER(load_condition),
+							LOADER(load_segment));
 		ReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(old);
 		CurrentResourceOwner = owner;
@@ -645,7 +743,8 @@ load_rules_safely(void)
 	PG_END_TRY();
 
 	if (cached == NULL)
-		cached = load_rules(rules_context(), LOADER(load_condition_caught));
+		cached = load_rules(rules_context(), LOADER(load_condition_caught),
+							LOADER(load_segment_caught));
 	return cached;
 }
 
@@ -711,6 +810,31 @@ rules_find(const Rules *rules, int64 rule_id)
 	key.rule_id = rule_id;
 	return bsearch(&key, rules->rules, rules->nrules, sizeof(Rule),
 				   compare_rules);
+}
+
+const Segment *
+rules_find_segment(const Rules *rules, const char *name)
+{
+	Segment		key;
+
+	key.name = (char *) name;
+	if (rules->nsegments == 0)
+		return NULL;
+	return bsearch(&key, rules->segments, rules->nsegments, sizeof(Segment),
+				   compare_segments);
+}
+
+const Rule *
+rules_find_named(const Rules *rules, const char *name)
+{
+	Rule		rule;
+	const Rule *key = &rule;
+	const Rule **found;
+
+	rule.name = unconstify(char *, name);
+	found = bsearch(&key, rules->by_name, rules->nrules, sizeof(Rule *),
+					compare_names);
+	return found != NULL ? *found : NULL;
 }
 
 bool

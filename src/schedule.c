@@ -27,10 +27,14 @@
 /* Of errors of one statement, so many different conditions are told of. */
 #define MAX_ERRORS 1000
 
-/* A condition that could not be computed, at least once in the statement */
+/*
+ * A condition of a rule or of a segment that could not be computed, at least once
+ * in the statement
+ */
 typedef struct ErrorSeen
 {
-	const Rule *rule;
+	const Rule *rule;			/* NULL: of a segment */
+	const Segment *segment;
 	int			condition;
 	char	   *reason;
 	Datum		user_id;		/* of the first action */
@@ -101,6 +105,7 @@ append_event(Scheduler *scheduler, const char *type, TimestampTz now,
 	values[Anum_events_user_id - 1] = user_id;
 	values[Anum_events_event_type - 1] = CStringGetTextDatum(type);
 	values[Anum_events_rule_id - 1] = Int64GetDatum(rule_id);
+	nulls[Anum_events_rule_id - 1] = rule_id == 0;
 	values[Anum_events_pending_id - 1] = Int64GetDatum(pending_id);
 	nulls[Anum_events_pending_id - 1] = pending_id == 0;
 	nulls[Anum_events_message_id - 1] = true;
@@ -268,10 +273,10 @@ schedule_rule(Scheduler *scheduler, Evaluator *evaluator, const Rule *rule,
  * Counts the error; one event a condition and statement tells of it, so that a
  * bulk load does not write an event a row.
  */
-void
-schedule_error(Evaluator *evaluator, const Rule *rule, int condition, void *arg)
+static void
+remember_error(Scheduler *scheduler, Evaluator *evaluator, const Rule *rule,
+			   const Segment *segment, int condition)
 {
-	Scheduler  *scheduler = arg;
 	ErrorSeen  *seen;
 	MemoryContext old;
 	ListCell   *lc;
@@ -279,7 +284,8 @@ schedule_error(Evaluator *evaluator, const Rule *rule, int condition, void *arg)
 	foreach(lc, scheduler->errors)
 	{
 		seen = lfirst(lc);
-		if (seen->rule == rule && seen->condition == condition)
+		if (seen->rule == rule && seen->segment == segment &&
+			seen->condition == condition)
 		{
 			seen->actions++;
 			return;
@@ -291,13 +297,30 @@ schedule_error(Evaluator *evaluator, const Rule *rule, int condition, void *arg)
 	old = MemoryContextSwitchTo(scheduler->context);
 	seen = palloc(sizeof(ErrorSeen));
 	seen->rule = rule;
+	seen->segment = segment;
 	seen->condition = condition;
-	seen->reason = psprintf("conditions[%d]: %s", condition, evaluator->error);
+	seen->reason = segment == NULL ?
+		psprintf("conditions[%d]: %s", condition, evaluator->error) :
+		psprintf("segment \"%s\": conditions[%d]: %s", segment->name, condition,
+				 evaluator->error);
 	seen->user_id = PointerGetDatum(PG_DETOAST_DATUM_COPY(evaluator->action.user_id_datum));
 	seen->action_id = evaluator->action.action_id;
 	seen->actions = 1;
 	scheduler->errors = lappend(scheduler->errors, seen);
 	MemoryContextSwitchTo(old);
+}
+
+void
+schedule_error(Evaluator *evaluator, const Rule *rule, int condition, void *arg)
+{
+	remember_error(arg, evaluator, rule, NULL, condition);
+}
+
+void
+schedule_segment_error(Evaluator *evaluator, const Segment *segment,
+					   int condition, void *arg)
+{
+	remember_error(arg, evaluator, NULL, segment, condition);
 }
 
 static void
@@ -314,11 +337,15 @@ append_errors(Scheduler *scheduler, TimestampTz now)
 		pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 		push_int64(&state, "actions", seen->actions);
 		push_int64(&state, "condition", seen->condition);
+		if (seen->segment != NULL)
+			push_text(&state, "segment",
+					  CStringGetTextDatum(seen->segment->name), false);
 		metadata = JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT,
 													NULL));
 		append_event(scheduler, "evaluation_error", now, seen->user_id,
-					 seen->action_id, seen->rule->rule_id, 0, seen->reason,
-					 metadata);
+					 seen->action_id,
+					 seen->rule != NULL ? seen->rule->rule_id : 0, 0,
+					 seen->reason, metadata);
 	}
 }
 

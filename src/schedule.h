@@ -77,6 +77,8 @@ extern void schedule_rule(Scheduler *scheduler, Evaluator *evaluator,
 /* A condition of a rule could not be computed; an EvaluationError. */
 extern void schedule_error(Evaluator *evaluator, const Rule *rule,
 						   int condition, void *arg);
+extern void schedule_segment_error(Evaluator *evaluator, const Segment *segment,
+								   int condition, void *arg);
 
 /* Rules that schedule_rule scheduled are also put into this list, if it is set. */
 typedef struct FiredRules

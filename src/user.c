@@ -9,6 +9,7 @@
 
 #include "user.h"
 
+#include "access/htup_details.h"
 #include "action.h"
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
@@ -32,6 +33,36 @@ static const struct
 	{"updated_at", Anum_users_updated_at, TIMESTAMPTZOID},
 	{"lifecycle_stage", Anum_users_lifecycle_stage, TEXTOID},
 };
+
+static AttrNumber
+column_number(TupleDesc desc, const char *column)
+{
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(desc, i);
+
+		if (!attribute->attisdropped &&
+			strcmp(NameStr(attribute->attname), column) == 0)
+			return attribute->attnum;
+	}
+	return 0;
+}
+
+void
+user_from_tuple(UserRow *user, HeapTuple tuple, TupleDesc desc)
+{
+	/* Somebody may have added columns. */
+	Datum	   *values = palloc(desc->natts * sizeof(Datum));
+	bool	   *nulls = palloc(desc->natts * sizeof(bool));
+	AttrNumber	attnum = column_number(desc, "lifecycle_stage");
+
+	heap_deform_tuple(tuple, desc, values, nulls);
+	memcpy(user->values, values, NFIRST_USERS * sizeof(Datum));
+	memcpy(user->nulls, nulls, NFIRST_USERS * sizeof(bool));
+	user->nulls[Anum_users_lifecycle_stage - 1] = attnum == 0 || nulls[attnum - 1];
+	if (attnum > 0)
+		user->values[Anum_users_lifecycle_stage - 1] = values[attnum - 1];
+}
 
 char *
 user_timezone(const UserRow *user)

@@ -10,6 +10,8 @@
 
 #include "postgres.h"
 
+#include "access/htup.h"
+#include "access/tupdesc.h"
 #include "condition.h"
 
 /* Columns of nudge.users, as 02_config_tables.sql creates them */
@@ -40,6 +42,9 @@ typedef struct UserRow
 	Datum		values[Natts_users];
 	bool		nulls[Natts_users];
 } UserRow;
+
+/* The columns of a tuple of nudge.users, to which they point */
+extern void user_from_tuple(UserRow *user, HeapTuple tuple, TupleDesc desc);
 
 /* The time zone as a C string; NULL where there is none. */
 extern char *user_timezone(const UserRow *user);
