@@ -181,7 +181,7 @@ compile_jsonpath(const char *text)
  * Compiles in a subtransaction, so that an error becomes a fault like any other.
  */
 static JsonPath *
-check_jsonpath(Parser *parser, const char *text)
+compile_caught(FaultList *faults, const char *path, const char *text)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -209,8 +209,7 @@ check_jsonpath(Parser *parser, const char *text)
 
 		if (!condition_input_error(error->sqlerrcode))
 			ReThrowError(error);
-		fault_add(parser->faults, error->sqlerrcode,
-				  parameter_path(parser, PARAMETER_PATH), error->hint, "%s%s%s",
+		fault_add(faults, error->sqlerrcode, path, error->hint, "%s%s%s",
 				  error->message, error->detail != NULL ? ": " : "",
 				  error->detail != NULL ? error->detail : "");
 		FreeErrorData(error);
@@ -230,7 +229,8 @@ parse_jsonpath(Parser *parser)
 	if (path == NULL)
 		return;
 	text = json_string(path);
-	jsonpath = parser->catch_errors ? check_jsonpath(parser, text) :
+	jsonpath = parser->catch_errors ?
+		compile_caught(parser->faults, parameter_path(parser, PARAMETER_PATH), text) :
 		compile_jsonpath(text);
 	if (jsonpath == NULL)
 		return;
@@ -240,4 +240,15 @@ parse_jsonpath(Parser *parser)
 				  "A path reads $.user and $.action.",
 				  "jsonpath has a variable, but there are none");
 	parser->condition->jsonpath = jsonpath;
+}
+
+void
+check_jsonpath(FaultList *faults, const char *path, const char *text,
+			   const char *hint)
+{
+	JsonPath   *jsonpath = compile_caught(faults, path, text);
+
+	if (jsonpath != NULL && has_variables(jsonpath))
+		fault_add(faults, ERRCODE_UNDEFINED_OBJECT, path, hint,
+				  "jsonpath has a variable, but there are none");
 }

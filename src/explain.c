@@ -22,6 +22,7 @@
 #include "miscadmin.h"
 #include "relations.h"
 #include "segment.h"
+#include "timer_signal.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/numeric.h"
@@ -289,6 +290,37 @@ explain_status(Explanation *explanation, const Rule *rule)
 		decide(explanation, "not_active", psprintf("the rule is %s", status));
 }
 
+/*
+ * No action fires a rule with a schedule.
+ */
+static void
+explain_schedule(Explanation *explanation, Evaluator *evaluator, const Rule *rule)
+{
+	TimestampTz due;
+
+	if (rule->schedule == NULL)
+		return;
+	push_key(&explanation->detail, "next_due");
+	if (timer_next_due(evaluator, rule, &due))
+	{
+		JsonbValue	value;
+
+		observe_time(&value, due);
+		pushJsonbValue(&explanation->detail, WJB_VALUE, &value);
+		decide(explanation, "scheduled_rule",
+			   psprintf("actions do not fire it; its schedule is due next at %s",
+						timestamptz_to_str(due)));
+	}
+	else
+	{
+		JsonbValue	null = {.type = jbvNull};
+
+		pushJsonbValue(&explanation->detail, WJB_VALUE, &null);
+		decide(explanation, "scheduled_rule",
+			   "actions do not fire it, and its schedule has nothing due for the user");
+	}
+}
+
 static void
 explain_segments(Explanation *explanation, Evaluator *evaluator,
 				 const Rule *rule)
@@ -457,6 +489,7 @@ nudge_explain(PG_FUNCTION_ARGS)
 		evaluator_reset(&evaluator);
 		pushJsonbValue(&explanation.detail, WJB_BEGIN_OBJECT, NULL);
 		explain_status(&explanation, rule);
+		explain_schedule(&explanation, &evaluator, rule);
 		explain_conditions(&explanation, &evaluator, rule);
 		explain_segments(&explanation, &evaluator, rule);
 		explain_caps(&explanation, &evaluator, rule);

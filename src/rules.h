@@ -114,6 +114,7 @@ typedef struct Rule
 } Rule;
 
 typedef struct RuleIndex RuleIndex;
+typedef struct TimerIndex TimerIndex;
 
 typedef struct Rules
 {
@@ -123,6 +124,7 @@ typedef struct Rules
 	int			nglobal_caps;
 	FrequencyCap *global_caps;	/* rule_id 0 */
 	RuleIndex  *index;			/* of those that the trigger evaluates */
+	TimerIndex *timers;			/* of those with a schedule */
 } Rules;
 
 /*

@@ -37,6 +37,7 @@
 #include "rule_index.h"
 #include "rules_cache.h"
 #include "send_window.h"
+#include "timer_index.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
@@ -591,6 +592,7 @@ load_rules(MemoryContext context, RowLoader condition_loader)
 		pfree(conditions.elements);
 	assign_caps(rules, &caps);
 	rules->index = rule_index_build(rules);
+	rules->timers = timer_index_build(rules);
 
 	MemoryContextSwitchTo(old);
 	return cached;
