@@ -715,8 +715,11 @@ BEGIN
                           WHEN 'action_reminder' THEN nudge.timer_types(r.schedule -> 'action')
                               || nudge.timer_types(r.schedule -> 'unless') END,
                 grace,
-                -- A run as of a time before the rule was made is a rehearsal.
-                CASE WHEN as_of >= change.changed_at THEN change.changed_at ELSE as_of - grace END,
+                -- What was due less than grace ago is not too late for a new rule
+                -- either; only those that recur start with what comes.  A run as of
+                -- a time before the rule was made takes the rule for older.
+                CASE WHEN kind = 'recurring' AND as_of >= change.changed_at THEN change.changed_at
+                     ELSE least(as_of, change.changed_at) - grace END,
                 'clearing', waits_for)
         ON CONFLICT ON CONSTRAINT timer_rules_pkey DO UPDATE
         SET schedule = excluded.schedule, active = excluded.active, kind = excluded.kind, types = excluded.types,
