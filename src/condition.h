@@ -313,4 +313,11 @@ extern bool condition_read(WrittenCondition *written, const JsonbValue *value,
  */
 extern bool condition_input_error(int sqlstate);
 
+/*
+ * Checks a jsonpath that is not one of a condition; takes a subtransaction.  hint
+ * says what a path reads.
+ */
+extern void check_jsonpath(FaultList *faults, const char *path, const char *text,
+						   const char *hint);
+
 #endif							/* NUDGE_CONDITION_H */

@@ -232,7 +232,7 @@ compile_jsonpath(const char *text)
  * Compiles in a subtransaction, so that an error becomes a fault like any other.
  */
 static JsonPath *
-check_jsonpath(Parser *parser, Parameter parameter, const char *text)
+compile_caught(FaultList *faults, const char *path, const char *text)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -260,8 +260,7 @@ check_jsonpath(Parser *parser, Parameter parameter, const char *text)
 
 		if (!condition_input_error(error->sqlerrcode))
 			ReThrowError(error);
-		fault_add(parser->faults, error->sqlerrcode,
-				  parameter_path(parser, parameter), error->hint, "%s%s%s",
+		fault_add(faults, error->sqlerrcode, path, error->hint, "%s%s%s",
 				  error->message, error->detail != NULL ? ": " : "",
 				  error->detail != NULL ? error->detail : "");
 		FreeErrorData(error);
@@ -281,7 +280,8 @@ compile_parameter(Parser *parser, Parameter parameter, const char *hint)
 	if (path == NULL)
 		return NULL;
 	text = json_string(path);
-	jsonpath = parser->catch_errors ? check_jsonpath(parser, parameter, text) :
+	jsonpath = parser->catch_errors ?
+		compile_caught(parser->faults, parameter_path(parser, parameter), text) :
 		compile_jsonpath(text);
 	if (jsonpath != NULL && has_variables(jsonpath))
 		fault_add(parser->faults, ERRCODE_UNDEFINED_OBJECT,
@@ -296,4 +296,15 @@ parse_jsonpath(Parser *parser)
 	parser->condition->jsonpath =
 		compile_parameter(parser, PARAMETER_PATH,
 						  "A path reads $.user and $.action.");
+}
+
+void
+check_jsonpath(FaultList *faults, const char *path, const char *text,
+			   const char *hint)
+{
+	JsonPath   *jsonpath = compile_caught(faults, path, text);
+
+	if (jsonpath != NULL && has_variables(jsonpath))
+		fault_add(faults, ERRCODE_UNDEFINED_OBJECT, path, hint,
+				  "jsonpath has a variable, but there are none");
 }

@@ -49,6 +49,8 @@ static const char *const relation_names[] = {
 	[NUDGE_MESSAGES_SEQ] = "messages_message_id_seq",
 	[NUDGE_EVENTS_SEQ] = "events_event_id_seq",
 	[NUDGE_SEGMENTS] = "segments",
+	[NUDGE_TIMERS] = "timers",
+	[NUDGE_TIMER_SIGNALS] = "timer_signals",
 };
 
 /* Labels in the order of the C enums of rules.h and caps.h */

@@ -33,7 +33,9 @@ typedef enum NudgeRelation
 	NUDGE_EVENTS_SEQ,
 
 	/* Since 0.3.0 */
-	NUDGE_SEGMENTS
+	NUDGE_SEGMENTS,
+	NUDGE_TIMERS,
+	NUDGE_TIMER_SIGNALS
 } NudgeRelation;
 
 /* Oid of a table or sequence; error 55000 where the extension is not installed. */

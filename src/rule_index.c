@@ -562,7 +562,8 @@ index_rule(RuleIndex *index, const Rule *rule)
 	const Condition **conditions;
 	int			n;
 
-	if (rule->broken ||
+	/* What time makes fire is not evaluated on actions. */
+	if (rule->broken || rule->schedule != NULL ||
 		(rule->status != RULE_ACTIVE && rule->status != RULE_TESTING))
 		return;
 

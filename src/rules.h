@@ -129,6 +129,7 @@ typedef struct Segment
 } Segment;
 
 typedef struct RuleIndex RuleIndex;
+typedef struct TimerIndex TimerIndex;
 
 typedef struct Rules
 {
@@ -141,6 +142,7 @@ typedef struct Rules
 	RuleIndex  *index;			/* of those that the trigger evaluates */
 	int			nsegments;
 	Segment    *segments;		/* by name, byte by byte */
+	TimerIndex *timers;			/* of those with a schedule */
 } Rules;
 
 /*

@@ -38,6 +38,7 @@
 #include "rules_cache.h"
 #include "segment_graph.h"
 #include "send_window.h"
+#include "timer_index.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
@@ -688,6 +689,7 @@ load_rules(MemoryContext context, RowLoader condition_loader,
 	assign_caps(rules, &caps);
 	assign_segments(rules, &segments);
 	rules->index = rule_index_build(rules);
+	rules->timers = timer_index_build(rules);
 
 	MemoryContextSwitchTo(old);
 	return cached;

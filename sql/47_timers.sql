@@ -1,0 +1,1104 @@
+--
+-- Version 0.3.0: rules that time fires
+--
+-- The application's transactions only append to nudge.timer_signals.  All else is
+-- done by nudge.run_timers: it takes signals, keeps in nudge.timers when it has to
+-- look at a user for a rule, and looks when that time has come.  nudge.timer_firings
+-- has a row for each occurrence that is done with, written in the transaction that
+-- fires it, so that none fires twice, whatever stops and restarts in between.
+--
+-- One run works at a time (an advisory lock), so that what it decides by looking
+-- at a user's history is not decided twice.
+--
+
+CREATE TABLE nudge.timers (
+    user_id     text COLLATE "C" NOT NULL,
+    rule_id     bigint NOT NULL,
+    timer       text COLLATE "C" NOT NULL DEFAULT '',
+    due_at      timestamptz,
+    key         text,
+    occurrence  text,
+    date        text,
+    started_at  timestamptz,
+    recorded_at timestamptz,
+    action_id   bigint,
+    action_type text COLLATE "C",
+    action_data jsonb,
+    context     jsonb,
+    PRIMARY KEY (user_id, rule_id, timer)
+) WITH (fillfactor = 90,
+        autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000,
+        autovacuum_vacuum_cost_delay = 0);
+CREATE INDEX timers_due_idx ON nudge.timers (due_at, user_id);
+CREATE INDEX timers_rule_idx ON nudge.timers (rule_id);
+COMMENT ON TABLE nudge.timers IS 'When nudge.run_timers has to look at a user for a rule with a schedule';
+COMMENT ON COLUMN nudge.timers.timer IS 'Tells several timers of a user and a rule apart: an action or a key';
+COMMENT ON COLUMN nudge.timers.due_at IS 'NULL: not before another signal';
+COMMENT ON COLUMN nudge.timers.key IS 'What the schedule''s key says of the action: a cart, an appointment';
+COMMENT ON COLUMN nudge.timers.started_at IS 'When the action occurred that the timer follows up';
+SELECT pg_catalog.pg_extension_config_dump('nudge.timers', '');
+
+CREATE TABLE nudge.timer_firings (
+    user_id     text COLLATE "C" NOT NULL,
+    rule_id     bigint NOT NULL,
+    occurrence  text COLLATE "C" NOT NULL,
+    occurs_at   timestamptz NOT NULL,
+    fired_at    timestamptz NOT NULL,
+    key         text,
+    started_at  timestamptz,
+    recorded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (user_id, rule_id, occurrence)
+);
+CREATE INDEX timer_firings_recorded_idx ON nudge.timer_firings (recorded_at);
+COMMENT ON TABLE nudge.timer_firings IS 'Occurrences of schedules that are done with: fired, found not to fire, or too late';
+COMMENT ON COLUMN nudge.timer_firings.fired_at IS 'As of which time the run dealt with it';
+SELECT pg_catalog.pg_extension_config_dump('nudge.timer_firings', '');
+
+CREATE TABLE nudge.timer_signals (
+    at          timestamptz NOT NULL,
+    action_id   bigint NOT NULL,
+    user_id     text COLLATE "C" NOT NULL,
+    signal      text NOT NULL,
+    action_type text COLLATE "C"
+) WITH (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000,
+        autovacuum_vacuum_cost_delay = 0);
+CREATE INDEX timer_signals_idx ON nudge.timer_signals (at, action_id);
+COMMENT ON TABLE nudge.timer_signals IS 'What nudge.run_timers has not looked at yet: actions that schedules name, and changes of users';
+COMMENT ON COLUMN nudge.timer_signals.at IS 'Start of the transaction that appended it';
+COMMENT ON COLUMN nudge.timer_signals.signal IS 'action; user: a date or the time zone changed; moved: the time zone; zone: a new user';
+SELECT pg_catalog.pg_extension_config_dump('nudge.timer_signals', '');
+
+CREATE TABLE nudge.timer_rule_changes (
+    rule_id    bigint,
+    changed_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE nudge.timer_rule_changes IS 'Rules whose schedule nudge.run_timers has to look at; NULL: all';
+SELECT pg_catalog.pg_extension_config_dump('nudge.timer_rule_changes', '');
+
+CREATE TABLE nudge.timer_rules (
+    rule_id      bigint PRIMARY KEY,
+    schedule     jsonb,
+    active       boolean NOT NULL,
+    kind         text,
+    types        text[],
+    grace        interval NOT NULL DEFAULT '24 hours',
+    floor        timestamptz NOT NULL,
+    stage        text NOT NULL CHECK (stage IN ('clearing', 'filling', 'settling', 'ready')),
+    filled_to    text COLLATE "C" NOT NULL DEFAULT '',
+    refill_after xid8
+);
+CREATE INDEX timer_rules_busy_idx ON nudge.timer_rules (rule_id) WHERE stage <> 'ready';
+COMMENT ON TABLE nudge.timer_rules IS 'Rules with a schedule, as nudge.run_timers knows them';
+COMMENT ON COLUMN nudge.timer_rules.kind IS 'anniversary, milestone, abandonment, decline, reminder (of an attribute), action_reminder or recurring';
+COMMENT ON COLUMN nudge.timer_rules.types IS 'Action types that concern it; NULL: all, or none by its kind';
+COMMENT ON COLUMN nudge.timer_rules.floor IS 'Since when the rule has had this schedule: nothing that came due before is looked for';
+COMMENT ON COLUMN nudge.timer_rules.stage IS 'clearing: old timers are taken away; filling: users are gone through; settling: waits for transactions that may not have known the rule, then fills once more';
+COMMENT ON COLUMN nudge.timer_rules.filled_to IS 'The last user gone through';
+SELECT pg_catalog.pg_extension_config_dump('nudge.timer_rules', '');
+
+CREATE TABLE nudge.timer_clocks (
+    rule_id    bigint NOT NULL,
+    timezone   text COLLATE "C" NOT NULL,
+    due_at     timestamptz NOT NULL,
+    occurrence text NOT NULL,
+    date       text NOT NULL,
+    done_to    text COLLATE "C" NOT NULL DEFAULT '',
+    PRIMARY KEY (rule_id, timezone)
+);
+CREATE INDEX timer_clocks_due_idx ON nudge.timer_clocks (due_at);
+COMMENT ON TABLE nudge.timer_clocks IS 'When a recurring rule is due in a time zone; empty: users without one';
+COMMENT ON COLUMN nudge.timer_clocks.done_to IS 'The last user of the zone that this occurrence has been done for';
+SELECT pg_catalog.pg_extension_config_dump('nudge.timer_clocks', '');
+
+-- Users of a zone, in order
+CREATE INDEX users_timezone_idx ON nudge.users ((coalesce(timezone, '')) COLLATE "C", user_id);
+
+--
+-- What C does
+--
+
+CREATE FUNCTION nudge.schedule_is_good(schedule jsonb) RETURNS boolean
+LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'nudge_schedule_is_good';
+COMMENT ON FUNCTION nudge.schedule_is_good(jsonb) IS 'Internal: whether a schedule passes the checks of rules';
+
+CREATE FUNCTION nudge.local_instant(wall timestamp, timezone text) RETURNS timestamptz
+LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'nudge_local_instant';
+COMMENT ON FUNCTION nudge.local_instant(timestamp, text) IS
+    'The instant at which clocks in a zone show a time: the first of both where they show it twice, the first after a gap where they never do';
+
+CREATE FUNCTION nudge.timer_next(rule_id bigint, user_id text, floor timestamptz, date_value jsonb,
+    OUT occurrence text, OUT occurs_at timestamptz, OUT date text)
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'nudge_timer_next';
+COMMENT ON FUNCTION nudge.timer_next(bigint, text, timestamptz, jsonb) IS
+    'Internal: a user''s first occurrence at or after floor of a schedule that goes by a date: the user''s, or the one given; nulls where there is none';
+
+CREATE FUNCTION nudge.clock_next(rule_id bigint, timezone text, since timestamptz, floor timestamptz,
+    OUT occurrence text, OUT occurs_at timestamptz, OUT date text)
+LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'nudge_clock_next';
+COMMENT ON FUNCTION nudge.clock_next(bigint, text, timestamptz, timestamptz) IS
+    'Internal: the first occurrence at or after floor of a recurring schedule in a time zone';
+
+CREATE FUNCTION nudge.timer_wants(rule_id bigint, user_id text) RETURNS boolean
+LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'nudge_timer_wants';
+COMMENT ON FUNCTION nudge.timer_wants(bigint, text) IS
+    'Internal: whether a rule with a schedule is running and the user is in its segments';
+
+CREATE FUNCTION nudge.fire_timer(rule_id bigint, user_id text, as_of timestamptz, occurrence text,
+    occurs_at timestamptz, late boolean, occurred_at timestamptz, action_id bigint, action_type text,
+    action_data jsonb, context jsonb)
+RETURNS boolean
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'nudge_fire_timer';
+COMMENT ON FUNCTION nudge.fire_timer(bigint, text, timestamptz, text, timestamptz, boolean, timestamptz, bigint, text, jsonb, jsonb) IS
+    'Internal: evaluates a rule for an occurrence of its schedule, as of a time; whether a trigger came of it';
+
+CREATE FUNCTION nudge.note_user() RETURNS trigger
+LANGUAGE c AS 'MODULE_PATHNAME', 'nudge_note_user';
+COMMENT ON FUNCTION nudge.note_user() IS
+    'Trigger function of nudge.users: tells nudge.run_timers of dates of schedules that change';
+
+CREATE TRIGGER note_user AFTER INSERT OR UPDATE ON nudge.users
+    FOR EACH ROW EXECUTE FUNCTION nudge.note_user();
+COMMENT ON TRIGGER note_user ON nudge.users IS 'Tells nudge.run_timers of dates of schedules that change';
+
+--
+-- Changes of rules
+--
+
+CREATE FUNCTION nudge.note_schedule() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF TG_LEVEL = 'STATEMENT' THEN
+        INSERT INTO nudge.timer_rule_changes (rule_id) VALUES (NULL);
+        RETURN NULL;
+    END IF;
+    IF TG_OP <> 'INSERT' THEN
+        INSERT INTO nudge.timer_rule_changes (rule_id) VALUES (OLD.rule_id);
+    END IF;
+    IF TG_OP = 'INSERT' OR TG_OP = 'UPDATE' AND NEW.rule_id <> OLD.rule_id THEN
+        INSERT INTO nudge.timer_rule_changes (rule_id) VALUES (NEW.rule_id);
+    END IF;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION nudge.note_schedule() IS
+    'Trigger function of nudge.rules: tells nudge.run_timers of rules with a schedule that change';
+
+-- Rules may arrive by logical replication: ENABLE ALWAYS.
+CREATE TRIGGER note_schedule AFTER INSERT ON nudge.rules
+    FOR EACH ROW WHEN (NEW.schedule IS NOT NULL) EXECUTE FUNCTION nudge.note_schedule();
+ALTER TABLE nudge.rules ENABLE ALWAYS TRIGGER note_schedule;
+COMMENT ON TRIGGER note_schedule ON nudge.rules IS 'Tells nudge.run_timers of a new schedule';
+
+CREATE TRIGGER note_other_schedule AFTER UPDATE ON nudge.rules
+    FOR EACH ROW WHEN (NEW.schedule IS DISTINCT FROM OLD.schedule
+                       OR NEW.schedule IS NOT NULL AND (NEW.status <> OLD.status OR NEW.rule_id <> OLD.rule_id))
+    EXECUTE FUNCTION nudge.note_schedule();
+ALTER TABLE nudge.rules ENABLE ALWAYS TRIGGER note_other_schedule;
+COMMENT ON TRIGGER note_other_schedule ON nudge.rules IS 'Tells nudge.run_timers of a schedule that changes or starts or stops';
+
+CREATE TRIGGER note_no_schedule AFTER DELETE ON nudge.rules
+    FOR EACH ROW WHEN (OLD.schedule IS NOT NULL) EXECUTE FUNCTION nudge.note_schedule();
+ALTER TABLE nudge.rules ENABLE ALWAYS TRIGGER note_no_schedule;
+COMMENT ON TRIGGER note_no_schedule ON nudge.rules IS 'Tells nudge.run_timers of a schedule that goes away';
+
+CREATE TRIGGER note_no_schedules AFTER TRUNCATE ON nudge.rules
+    FOR EACH STATEMENT EXECUTE FUNCTION nudge.note_schedule();
+ALTER TABLE nudge.rules ENABLE ALWAYS TRIGGER note_no_schedules;
+COMMENT ON TRIGGER note_no_schedules ON nudge.rules IS 'Tells nudge.run_timers that all schedules go away';
+
+--
+-- Small helpers
+--
+
+CREATE FUNCTION nudge.timer_types(types jsonb) RETURNS text[]
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE jsonb_typeof(types)
+           WHEN 'array' THEN ARRAY(SELECT jsonb_array_elements_text(types))
+           WHEN 'string' THEN ARRAY[types #>> '{}'] END
+$$;
+COMMENT ON FUNCTION nudge.timer_types(jsonb) IS 'Internal: action types of a schedule, one or an array';
+
+-- Long keys would not fit into an index.
+CREATE FUNCTION nudge.timer_key(action_data jsonb, schedule jsonb) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE WHEN octet_length(k.key) > 256 THEN md5(k.key) ELSE coalesce(k.key, '') END
+    FROM (SELECT CASE WHEN schedule ? 'key'
+                      THEN jsonb_path_query_first_tz(coalesce(action_data, '{}'), (schedule ->> 'key')::jsonpath, '{}', true)
+                 END #>> '{}') AS k (key)
+$$;
+COMMENT ON FUNCTION nudge.timer_key(jsonb, jsonb) IS
+    'Internal: what a schedule''s key says of an action; empty where it says nothing';
+
+-- Actions are looked up by user, type and time of recording.  One may have been
+-- recorded before another that occurred earlier, but hardly by more than a day.
+CREATE FUNCTION nudge.timer_answered(user_id text, types text[], schedule jsonb, key text,
+    started_at timestamptz, action_id bigint, recorded_at timestamptz, until timestamptz)
+RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT EXISTS (
+        SELECT FROM unnest(types) AS t (action_type)
+        CROSS JOIN LATERAL (
+            SELECT FROM nudge.actions a
+            WHERE a.user_id = timer_answered.user_id AND a.action_type = t.action_type
+              AND a.recorded_at >= least(timer_answered.started_at, timer_answered.recorded_at) - interval '1 day'
+              AND (a.occurred_at, a.action_id) > (timer_answered.started_at, timer_answered.action_id)
+              AND a.occurred_at <= until
+              AND nudge.timer_key(a.action_data, schedule) IN (timer_answered.key, '')
+            LIMIT 1) AS found)
+$$;
+COMMENT ON FUNCTION nudge.timer_answered(text, text[], jsonb, text, timestamptz, bigint, timestamptz, timestamptz) IS
+    'Internal: whether a user did one of some actions, with a key or none, after another action and until a time';
+
+-- Deals with an occurrence, if that has not been done; whether a trigger came of it.
+CREATE FUNCTION nudge.settle_timer(rule nudge.timer_rules, user_id text, as_of timestamptz, occurrence text,
+    occurs_at timestamptz, occurred_at timestamptz, action_id bigint, action_type text, action_data jsonb,
+    context jsonb, key text DEFAULT NULL)
+RETURNS boolean
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    INSERT INTO nudge.timer_firings (user_id, rule_id, occurrence, occurs_at, fired_at, key, started_at)
+    VALUES (settle_timer.user_id, rule.rule_id, settle_timer.occurrence, settle_timer.occurs_at, as_of,
+            settle_timer.key, settle_timer.occurred_at)
+    ON CONFLICT DO NOTHING;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    RETURN nudge.fire_timer(rule.rule_id, user_id, as_of, occurrence, occurs_at, occurs_at < as_of - rule.grace,
+                            occurred_at, action_id, action_type, action_data, context);
+END
+$$;
+COMMENT ON FUNCTION nudge.settle_timer(nudge.timer_rules, text, timestamptz, text, timestamptz, timestamptz, bigint, text, jsonb, jsonb, text) IS
+    'Internal: fires a rule for an occurrence of its schedule, once';
+
+CREATE FUNCTION nudge.timer_document(rule nudge.timer_rules, occurrence text, occurs_at timestamptz, date text)
+RETURNS jsonb
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT jsonb_strip_nulls(jsonb_build_object(
+        'kind', rule.schedule ->> 'kind', 'attribute', rule.schedule ->> 'attribute',
+        'occurrence', occurrence, 'occurs_at', occurs_at, 'date', date))
+$$;
+COMMENT ON FUNCTION nudge.timer_document(nudge.timer_rules, text, timestamptz, text) IS
+    'Internal: action_data of the action of type timer that a rule fires with';
+
+--
+-- Schedules that go by a date of the user
+--
+
+-- Sets the timer to the first occurrence at or after floor, or takes it away.
+CREATE FUNCTION nudge.plan_timer(rule_id bigint, user_id text, floor timestamptz) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    n record;
+BEGIN
+    SELECT t.* INTO n FROM nudge.timer_next(rule_id, user_id, floor, NULL) AS t;
+    IF n.occurs_at IS NULL THEN
+        DELETE FROM nudge.timers AS t WHERE t.user_id = plan_timer.user_id AND t.rule_id = plan_timer.rule_id;
+    ELSE
+        INSERT INTO nudge.timers AS t (user_id, rule_id, due_at, occurrence, date)
+        VALUES (plan_timer.user_id, plan_timer.rule_id, n.occurs_at, n.occurrence, n.date)
+        ON CONFLICT ON CONSTRAINT timers_pkey DO UPDATE
+        SET due_at = excluded.due_at, occurrence = excluded.occurrence, date = excluded.date
+        WHERE (t.due_at, t.occurrence, t.date) IS DISTINCT FROM (excluded.due_at, excluded.occurrence, excluded.date);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION nudge.plan_timer(bigint, text, timestamptz) IS
+    'Internal: sets a user''s timer of a rule that goes by a date of the user';
+
+-- A user's dates or time zone changed at a time.  What should have fired by now
+-- and has not stays.
+CREATE FUNCTION nudge.plan_user(user_id text, at timestamptz, as_of timestamptz) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    r nudge.timer_rules;
+    t record;
+    n record;
+BEGIN
+    FOR r IN SELECT c.* FROM nudge.timer_rules c
+             WHERE c.active AND c.stage <> 'clearing' AND c.kind IN ('anniversary', 'milestone', 'reminder')
+    LOOP
+        PERFORM nudge.plan_timer(r.rule_id, user_id, least(at - r.grace, as_of - r.grace,
+            (SELECT x.due_at FROM nudge.timers x
+             WHERE x.user_id = plan_user.user_id AND x.rule_id = r.rule_id AND x.due_at <= as_of)));
+    END LOOP;
+    FOR t IN SELECT x.*, c.schedule FROM nudge.timers x JOIN nudge.timer_rules c ON c.rule_id = x.rule_id
+             WHERE x.user_id = plan_user.user_id AND c.kind = 'action_reminder' AND x.due_at > as_of
+    LOOP
+        SELECT f.* INTO n FROM nudge.timer_next(t.rule_id, user_id, '-infinity',
+            jsonb_path_query_first_tz(t.action_data, (t.schedule ->> 'path')::jsonpath, '{}', true)) AS f;
+        UPDATE nudge.timers AS x SET due_at = n.occurs_at, occurrence = n.occurrence, date = n.date
+        WHERE x.user_id = t.user_id AND x.rule_id = t.rule_id AND x.timer = t.timer AND n.occurs_at IS NOT NULL;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION nudge.plan_user(text, timestamptz, timestamptz) IS
+    'Internal: sets a user''s timers after a change of the user';
+
+CREATE FUNCTION nudge.due_date(rule nudge.timer_rules, timer nudge.timers, as_of timestamptz) RETURNS boolean
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    n record;
+    fired boolean := false;
+BEGIN
+    -- The date may be another by now.
+    SELECT t.* INTO n FROM nudge.timer_next(timer.rule_id, timer.user_id, timer.due_at, NULL) AS t;
+    IF n.occurs_at = timer.due_at THEN
+        fired := nudge.settle_timer(rule, timer.user_id, as_of, n.occurrence, n.occurs_at, n.occurs_at, NULL, 'timer',
+                                    nudge.timer_document(rule, n.occurrence, n.occurs_at, n.date), '{}');
+        PERFORM nudge.plan_timer(timer.rule_id, timer.user_id, timer.due_at + interval '1 microsecond');
+    ELSE
+        PERFORM nudge.plan_timer(timer.rule_id, timer.user_id, timer.due_at);
+    END IF;
+    RETURN fired;
+END
+$$;
+COMMENT ON FUNCTION nudge.due_date(nudge.timer_rules, nudge.timers, timestamptz) IS
+    'Internal: a timer of a schedule that goes by a date of the user is due';
+
+--
+-- Abandonment
+--
+
+CREATE FUNCTION nudge.start_abandonment(rule nudge.timer_rules, action nudge.actions) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    action_key CONSTANT text := nudge.timer_key(action.action_data, rule.schedule);
+    within CONSTANT interval := rule.schedule ->> 'within';
+    unless CONSTANT text[] := nudge.timer_types(rule.schedule -> 'unless');
+BEGIN
+    IF rule.schedule @> '{"restart": true}' THEN
+        DELETE FROM nudge.timers t
+        WHERE t.user_id = action.user_id AND t.rule_id = rule.rule_id AND t.key = action_key
+          AND t.started_at <= action.occurred_at AND t.due_at >= action.occurred_at;
+    ELSIF EXISTS (
+        SELECT FROM (SELECT t.started_at, t.action_id, t.recorded_at FROM nudge.timers t
+                     WHERE t.user_id = action.user_id AND t.rule_id = rule.rule_id AND t.key = action_key
+                     UNION ALL
+                     SELECT f.started_at, f.occurrence::bigint, f.started_at FROM nudge.timer_firings f
+                     WHERE f.user_id = action.user_id AND f.rule_id = rule.rule_id AND f.key = action_key
+                       AND f.started_at > action.occurred_at - within) AS o
+        WHERE o.started_at <= action.occurred_at AND o.started_at + within > action.occurred_at
+          AND o.action_id <> action.action_id
+          AND NOT nudge.timer_answered(action.user_id, unless, rule.schedule, action_key, o.started_at, o.action_id,
+                                       o.recorded_at, action.occurred_at))
+    THEN
+        RETURN;
+    END IF;
+    INSERT INTO nudge.timers (user_id, rule_id, timer, due_at, key, started_at, recorded_at, action_id, action_type,
+                              action_data, context)
+    VALUES (action.user_id, rule.rule_id, action.action_id::text, action.occurred_at + within, action_key,
+            action.occurred_at, action.recorded_at, action.action_id, action.action_type, action.action_data,
+            action.context)
+    ON CONFLICT DO NOTHING;
+END
+$$;
+COMMENT ON FUNCTION nudge.start_abandonment(nudge.timer_rules, nudge.actions) IS
+    'Internal: sets a timer for an action that something else should follow';
+
+CREATE FUNCTION nudge.due_abandonment(rule nudge.timer_rules, timer nudge.timers, as_of timestamptz) RETURNS boolean
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    DELETE FROM nudge.timers t
+    WHERE t.user_id = timer.user_id AND t.rule_id = timer.rule_id AND t.timer = due_abandonment.timer.timer;
+    IF nudge.timer_answered(timer.user_id, nudge.timer_types(rule.schedule -> 'unless'), rule.schedule, timer.key,
+                            timer.started_at, timer.action_id, timer.recorded_at, timer.due_at)
+    THEN
+        RETURN false;
+    END IF;
+    RETURN nudge.settle_timer(rule, timer.user_id, as_of, timer.action_id::text, timer.due_at, timer.started_at,
+                              timer.action_id, timer.action_type, timer.action_data, timer.context, timer.key);
+END
+$$;
+COMMENT ON FUNCTION nudge.due_abandonment(nudge.timer_rules, nudge.timers, timestamptz) IS
+    'Internal: the time after an action is over; fires where nothing followed it';
+
+--
+-- Engagement decline
+--
+
+-- Goes through the user's actions from one on.  Each that no other followed in
+-- time is an occurrence; those that have been dealt with are known.  is_done: the first
+-- action has been dealt with, however that was.
+CREATE FUNCTION nudge.advance_decline(rule nudge.timer_rules, user_id text, as_of timestamptz, started_at timestamptz,
+    recorded_at timestamptz, is_done boolean)
+RETURNS integer
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    after CONSTANT interval := rule.schedule ->> 'after';
+    a record;
+    fired integer := 0;
+    next_due timestamptz;
+    next_started timestamptz := started_at;
+    next_recorded timestamptz := recorded_at;
+BEGIN
+    FOR a IN
+        SELECT h.occurred_at, h.recorded_at, h.occurred_at + after AS crosses_at,
+               lead(h.occurred_at) OVER (ORDER BY h.occurred_at, h.recorded_at) AS next_at
+        FROM (SELECT advance_decline.started_at AS occurred_at, advance_decline.recorded_at
+              UNION ALL
+              SELECT x.occurred_at, x.recorded_at FROM nudge.actions x
+              WHERE x.user_id = advance_decline.user_id AND x.action_type = ANY (rule.types)
+                AND x.recorded_at >= least(advance_decline.started_at, advance_decline.recorded_at) - interval '1 day'
+                AND x.occurred_at > advance_decline.started_at
+              UNION ALL
+              SELECT x.occurred_at, x.recorded_at FROM nudge.actions x
+              WHERE x.user_id = advance_decline.user_id AND rule.types IS NULL
+                AND x.recorded_at >= least(advance_decline.started_at, advance_decline.recorded_at) - interval '1 day'
+                AND x.occurred_at > advance_decline.started_at) AS h
+        ORDER BY h.occurred_at, h.recorded_at
+    LOOP
+        IF a.next_at <= a.crosses_at THEN
+            CONTINUE;
+        END IF;
+        next_started := a.occurred_at;
+        next_recorded := a.recorded_at;
+        IF a.crosses_at > as_of THEN
+            next_due := a.crosses_at;
+            EXIT;
+        ELSIF NOT (is_done AND a.occurred_at = started_at)
+            AND nudge.settle_timer(rule, user_id, as_of, to_char(a.occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'),
+                a.crosses_at, a.crosses_at, NULL, 'timer',
+                nudge.timer_document(rule, NULL, a.crosses_at, NULL) || jsonb_build_object('last_action_at', a.occurred_at), '{}')
+        THEN
+            fired := fired + 1;
+        END IF;
+    END LOOP;
+
+    INSERT INTO nudge.timers AS t (user_id, rule_id, due_at, started_at, recorded_at)
+    VALUES (advance_decline.user_id, rule.rule_id, next_due, next_started, next_recorded)
+    ON CONFLICT ON CONSTRAINT timers_pkey DO UPDATE
+    SET due_at = excluded.due_at, started_at = excluded.started_at, recorded_at = excluded.recorded_at;
+    RETURN fired;
+END
+$$;
+COMMENT ON FUNCTION nudge.advance_decline(nudge.timer_rules, text, timestamptz, timestamptz, timestamptz, boolean) IS
+    'Internal: fires for each action that none followed in time, and sets the timer for the last; the number of triggers';
+
+-- A user acted who is not watched, or not for long any more.
+CREATE FUNCTION nudge.start_decline(rule nudge.timer_rules, action nudge.actions, as_of timestamptz) RETURNS integer
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    t nudge.timers;
+BEGIN
+    SELECT x.* INTO t FROM nudge.timers x WHERE x.user_id = action.user_id AND x.rule_id = rule.rule_id;
+    IF NOT FOUND THEN
+        RETURN nudge.advance_decline(rule, action.user_id, as_of, action.occurred_at, action.recorded_at, false);
+    ELSIF t.due_at IS NULL THEN
+        RETURN nudge.advance_decline(rule, action.user_id, as_of, t.started_at, t.recorded_at, true);
+    END IF;
+    RETURN 0;                   -- looked at when it is due
+END
+$$;
+COMMENT ON FUNCTION nudge.start_decline(nudge.timer_rules, nudge.actions, timestamptz) IS
+    'Internal: starts to watch a user for engagement decline, or does so again after a return';
+
+--
+-- Reminders of a date that an action gives
+--
+
+CREATE FUNCTION nudge.set_reminder(rule nudge.timer_rules, action nudge.actions, floor timestamptz) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    action_key CONSTANT text := nudge.timer_key(action.action_data, rule.schedule);
+    n record;
+BEGIN
+    -- What came before it counts no more; without a key it clears all keys.
+    DELETE FROM nudge.timers t
+    WHERE t.user_id = action.user_id AND t.rule_id = rule.rule_id
+      AND (t.started_at, t.action_id) < (action.occurred_at, action.action_id)
+      AND (t.timer = action_key
+           OR action_key = '' AND action.action_type <> ALL (nudge.timer_types(rule.schedule -> 'action')));
+    IF action.action_type <> ALL (nudge.timer_types(rule.schedule -> 'action'))
+        OR nudge.timer_answered(action.user_id, rule.types, rule.schedule, action_key, action.occurred_at,
+                                action.action_id, action.recorded_at, 'infinity')
+    THEN
+        RETURN;
+    END IF;
+    SELECT f.* INTO n FROM nudge.timer_next(rule.rule_id, action.user_id, floor,
+        jsonb_path_query_first_tz(action.action_data, (rule.schedule ->> 'path')::jsonpath, '{}', true)) AS f;
+    IF n.occurs_at IS NOT NULL THEN
+        INSERT INTO nudge.timers (user_id, rule_id, timer, due_at, key, occurrence, date, started_at, recorded_at,
+                                  action_id, action_type, action_data, context)
+        VALUES (action.user_id, rule.rule_id, action_key, n.occurs_at, action_key, n.occurrence, n.date,
+                action.occurred_at, action.recorded_at, action.action_id, action.action_type, action.action_data,
+                action.context)
+        ON CONFLICT DO NOTHING;
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION nudge.set_reminder(nudge.timer_rules, nudge.actions, timestamptz) IS
+    'Internal: sets, moves or clears the reminder of a date that an action gives';
+
+CREATE FUNCTION nudge.due_reminder(rule nudge.timer_rules, timer nudge.timers, as_of timestamptz) RETURNS boolean
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    DELETE FROM nudge.timers t
+    WHERE t.user_id = timer.user_id AND t.rule_id = timer.rule_id AND t.timer = due_reminder.timer.timer;
+    IF nudge.timer_answered(timer.user_id, rule.types, rule.schedule, timer.key, timer.started_at, timer.action_id,
+                            timer.recorded_at, timer.due_at)
+    THEN
+        RETURN false;
+    END IF;
+    RETURN nudge.settle_timer(rule, timer.user_id, as_of, concat_ws(' ', nullif(timer.key, ''), timer.occurrence),
+                              timer.due_at, timer.started_at, timer.action_id, timer.action_type,
+                              timer.action_data || jsonb_build_object('reminder_date', timer.date), timer.context);
+END
+$$;
+COMMENT ON FUNCTION nudge.due_reminder(nudge.timer_rules, nudge.timers, timestamptz) IS
+    'Internal: the reminder of a date that an action gave is due';
+
+--
+-- Recurring
+--
+
+-- Makes sure that a recurring rule has a clock in a zone.
+CREATE FUNCTION nudge.set_clock(rule nudge.timer_rules, timezone text, floor timestamptz) RETURNS void
+LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+    INSERT INTO nudge.timer_clocks (rule_id, timezone, due_at, occurrence, date)
+    SELECT rule.rule_id, timezone, n.occurs_at, n.occurrence, n.date
+    FROM nudge.clock_next(rule.rule_id, timezone, rule.floor, floor) AS n
+    WHERE n.occurs_at IS NOT NULL
+    ON CONFLICT DO NOTHING
+$$;
+COMMENT ON FUNCTION nudge.set_clock(nudge.timer_rules, text, timestamptz) IS
+    'Internal: makes sure that a recurring rule has a clock in a time zone';
+
+-- Zones that users have, hopping from one to the next in the index
+CREATE FUNCTION nudge.user_timezones() RETURNS SETOF text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
+    WITH RECURSIVE zones (zone) AS (
+        (SELECT coalesce(u.timezone, '') COLLATE "C" FROM nudge.users u
+         ORDER BY coalesce(u.timezone, '') COLLATE "C" LIMIT 1)
+        UNION ALL
+        SELECT (SELECT coalesce(u.timezone, '') COLLATE "C" FROM nudge.users u
+                WHERE coalesce(u.timezone, '') COLLATE "C" > z.zone
+                ORDER BY coalesce(u.timezone, '') COLLATE "C" LIMIT 1)
+        FROM zones z WHERE z.zone IS NOT NULL)
+    SELECT zone FROM zones WHERE zone IS NOT NULL
+$$;
+COMMENT ON FUNCTION nudge.user_timezones() IS 'Internal: time zones of users; empty for those without one';
+
+-- A user is in another zone than before.  Whoever moves past an occurrence does
+-- not miss it, and whoever moves back to before one does not get it twice.
+CREATE FUNCTION nudge.move_user(user_id text, at timestamptz, as_of timestamptz) RETURNS integer
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    r nudge.timer_rules;
+    u record;
+    n record;
+    fired integer := 0;
+BEGIN
+    SELECT coalesce(x.timezone, '') AS timezone, x.created_at INTO u
+    FROM nudge.users x WHERE x.user_id = move_user.user_id;
+    IF NOT FOUND THEN
+        RETURN 0;
+    END IF;
+    FOR r IN SELECT c.* FROM nudge.timer_rules c WHERE c.active AND c.stage = 'ready' AND c.kind = 'recurring' LOOP
+        PERFORM nudge.set_clock(r, u.timezone, greatest(least(at, as_of), r.floor));
+        SELECT f.* INTO n FROM nudge.clock_next(r.rule_id, u.timezone, r.floor,
+            greatest(least(at, as_of) - r.grace, r.floor, u.created_at)) AS f;
+        WHILE n.occurs_at <= as_of LOOP
+            IF nudge.timer_wants(r.rule_id, user_id)
+                AND nudge.settle_timer(r, user_id, as_of, n.occurrence, n.occurs_at, n.occurs_at, NULL, 'timer',
+                                       nudge.timer_document(r, n.occurrence, n.occurs_at, n.date), '{}')
+            THEN
+                fired := fired + 1;
+            END IF;
+            SELECT f.* INTO n FROM nudge.clock_next(r.rule_id, u.timezone, r.floor,
+                                                    n.occurs_at + interval '1 microsecond') AS f;
+        END LOOP;
+    END LOOP;
+    RETURN fired;
+END
+$$;
+COMMENT ON FUNCTION nudge.move_user(text, timestamptz, timestamptz) IS
+    'Internal: a user moved to another time zone; the number of triggers';
+
+-- So many users of a zone for an occurrence of a recurring rule
+CREATE FUNCTION nudge.due_clock(clock nudge.timer_clocks, as_of timestamptz, max_users integer) RETURNS integer
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+DECLARE
+    longest CONSTANT interval := '31 days';
+    r nudge.timer_rules;
+    u record;
+    n record;
+    last_user text;
+    seen integer := 0;
+    fired integer := 0;
+    next_floor timestamptz := clock.due_at + interval '1 microsecond';
+BEGIN
+    SELECT c.* INTO r FROM nudge.timer_rules c WHERE c.rule_id = clock.rule_id AND c.active AND c.stage <> 'clearing';
+    IF NOT FOUND THEN
+        DELETE FROM nudge.timer_clocks c WHERE c.rule_id = clock.rule_id AND c.timezone = clock.timezone;
+        RETURN 0;
+    END IF;
+    IF clock.due_at < as_of - greatest(r.grace, longest) THEN
+        -- Nobody asks for what was missed that long ago.
+        next_floor := as_of - greatest(r.grace, longest);
+    ELSE
+        FOR u IN SELECT x.user_id FROM nudge.users x
+                 WHERE coalesce(x.timezone, '') COLLATE "C" = clock.timezone AND x.user_id > clock.done_to
+                 ORDER BY coalesce(x.timezone, '') COLLATE "C", x.user_id
+                 LIMIT max_users
+        LOOP
+            seen := seen + 1;
+            last_user := u.user_id;
+            IF nudge.timer_wants(r.rule_id, u.user_id)
+                AND nudge.settle_timer(r, u.user_id, as_of, clock.occurrence, clock.due_at, clock.due_at, NULL, 'timer',
+                        nudge.timer_document(r, clock.occurrence, clock.due_at, clock.date), '{}')
+            THEN
+                fired := fired + 1;
+            END IF;
+        END LOOP;
+    END IF;
+    IF seen = max_users THEN
+        UPDATE nudge.timer_clocks c SET done_to = last_user
+        WHERE c.rule_id = clock.rule_id AND c.timezone = clock.timezone;
+        RETURN fired;
+    END IF;
+    SELECT f.* INTO n FROM nudge.clock_next(r.rule_id, clock.timezone, r.floor, next_floor) AS f;
+    UPDATE nudge.timer_clocks c SET due_at = n.occurs_at, occurrence = n.occurrence, date = n.date, done_to = ''
+    WHERE c.rule_id = clock.rule_id AND c.timezone = clock.timezone;
+    RETURN fired;
+END
+$$;
+COMMENT ON FUNCTION nudge.due_clock(nudge.timer_clocks, timestamptz, integer) IS
+    'Internal: a recurring rule is due in a time zone; the number of triggers';
+
+--
+-- A run
+--
+
+-- Takes note of rules that changed.
+CREATE FUNCTION nudge.sync_timer_rules(as_of timestamptz) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    change record;
+    r record;
+    known nudge.timer_rules;
+    is_active boolean;
+    kind text;
+    grace interval;
+    waits_for xid8;
+BEGIN
+    FOR change IN
+        WITH taken AS (DELETE FROM nudge.timer_rule_changes RETURNING rule_id, changed_at),
+             named AS (SELECT t.rule_id, t.changed_at FROM taken t WHERE t.rule_id IS NOT NULL
+                       UNION ALL
+                       SELECT k.rule_id, t.changed_at FROM taken t CROSS JOIN nudge.timer_rules k
+                       WHERE t.rule_id IS NULL)
+        SELECT n.rule_id, max(n.changed_at) AS changed_at FROM named n GROUP BY n.rule_id ORDER BY n.rule_id
+    LOOP
+        SELECT x.schedule, x.status INTO r FROM nudge.rules x WHERE x.rule_id = change.rule_id;
+        is_active := FOUND AND r.status IN ('active', 'testing') AND r.schedule IS NOT NULL
+            AND coalesce(nudge.schedule_is_good(r.schedule), false);
+        SELECT x.* INTO known FROM nudge.timer_rules x WHERE x.rule_id = change.rule_id;
+        IF FOUND AND known.active AND is_active AND known.schedule = r.schedule OR NOT FOUND AND NOT is_active THEN
+            CONTINUE;
+        END IF;
+
+        kind := CASE r.schedule ->> 'kind'
+                WHEN 'engagement_decline' THEN 'decline'
+                WHEN 'reminder' THEN CASE WHEN r.schedule ? 'action' THEN 'action_reminder' ELSE 'reminder' END
+                ELSE r.schedule ->> 'kind' END;
+        grace := CASE WHEN is_active THEN coalesce(r.schedule ->> 'grace', '24 hours')::interval ELSE '24 hours' END;
+        -- Transactions that are under way may have changed users without knowing
+        -- the rule.  A run's own transaction is under way as well.
+        waits_for := CASE WHEN EXISTS (SELECT FROM pg_snapshot_xip(pg_current_snapshot()) AS x (id)
+                                       WHERE x.id IS DISTINCT FROM pg_current_xact_id_if_assigned())
+                          THEN pg_snapshot_xmax(pg_current_snapshot()) END;
+        INSERT INTO nudge.timer_rules AS t (rule_id, schedule, active, kind, types, grace, floor, stage, refill_after)
+        VALUES (change.rule_id, r.schedule, is_active, kind,
+                CASE kind WHEN 'abandonment' THEN nudge.timer_types(r.schedule -> 'start')
+                          WHEN 'decline' THEN nudge.timer_types(r.schedule -> 'types')
+                          WHEN 'action_reminder' THEN nudge.timer_types(r.schedule -> 'action')
+                              || nudge.timer_types(r.schedule -> 'unless') END,
+                grace,
+                -- What was due less than grace ago is not too late for a new rule
+                -- either; only those that recur start with what comes.  A run as of
+                -- a time before the rule was made takes the rule for older.
+                CASE WHEN kind = 'recurring' AND as_of >= change.changed_at THEN change.changed_at
+                     ELSE least(as_of, change.changed_at) - grace END,
+                'clearing', waits_for)
+        ON CONFLICT ON CONSTRAINT timer_rules_pkey DO UPDATE
+        SET schedule = excluded.schedule, active = excluded.active, kind = excluded.kind, types = excluded.types,
+            grace = excluded.grace, floor = excluded.floor, stage = 'clearing', filled_to = '',
+            refill_after = excluded.refill_after;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION nudge.sync_timer_rules(timestamptz) IS 'Internal: takes note of rules whose schedule changed';
+
+-- Sets the timers of so many users, from the last one on.
+CREATE FUNCTION nudge.fill_timer_rule(rule nudge.timer_rules, as_of timestamptz, max_users integer) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
+DECLARE
+    users text[];
+    a record;
+    after interval;
+    first timestamptz;
+    u text;
+BEGIN
+    IF rule.kind = 'recurring' THEN
+        PERFORM nudge.set_clock(rule, z, rule.floor) FROM nudge.user_timezones() AS z;
+    ELSIF rule.kind <> 'abandonment' THEN
+        users := ARRAY(SELECT x.user_id FROM nudge.users x WHERE x.user_id > rule.filled_to
+                       ORDER BY x.user_id LIMIT max_users);
+    END IF;
+    IF rule.kind IN ('anniversary', 'milestone', 'reminder') THEN
+        INSERT INTO nudge.timers (user_id, rule_id, due_at, occurrence, date)
+        SELECT x, rule.rule_id, n.occurs_at, n.occurrence, n.date
+        FROM unnest(users) AS x CROSS JOIN LATERAL nudge.timer_next(rule.rule_id, x, rule.floor, NULL) AS n
+        WHERE n.occurs_at IS NOT NULL
+        ON CONFLICT DO NOTHING;
+    ELSIF rule.kind = 'decline' THEN
+        -- Who crossed the line before the rule was there is left alone until a return.
+        after := rule.schedule ->> 'after';
+        first := rule.floor - after;
+        FOREACH u IN ARRAY users LOOP
+            SELECT max(h.occurred_at) AS occurred_at, max(h.recorded_at) AS recorded_at INTO a
+            FROM (SELECT x.occurred_at, x.recorded_at FROM nudge.actions x
+                  WHERE x.user_id = u AND x.action_type = ANY (rule.types) AND x.recorded_at >= first - interval '1 day'
+                  UNION ALL
+                  SELECT x.occurred_at, x.recorded_at FROM nudge.actions x
+                  WHERE x.user_id = u AND rule.types IS NULL AND x.recorded_at >= first - interval '1 day') AS h;
+            CONTINUE WHEN a.occurred_at IS NULL;
+            INSERT INTO nudge.timers (user_id, rule_id, due_at, started_at, recorded_at)
+            VALUES (u, rule.rule_id, CASE WHEN a.occurred_at >= first THEN a.occurred_at + after END,
+                    a.occurred_at, a.recorded_at)
+            ON CONFLICT DO NOTHING;
+        END LOOP;
+    ELSIF rule.kind = 'action_reminder' THEN
+        FOREACH u IN ARRAY users LOOP
+            FOR a IN SELECT x AS action FROM nudge.actions x
+                     WHERE x.user_id = u AND x.action_type = ANY (rule.types)
+                     ORDER BY x.occurred_at, x.action_id
+            LOOP
+                PERFORM nudge.set_reminder(rule, a.action, rule.floor);
+            END LOOP;
+        END LOOP;
+    END IF;
+    UPDATE nudge.timer_rules t
+    SET filled_to = coalesce(users[cardinality(users)], ''),
+        stage = CASE WHEN cardinality(users) = max_users THEN 'filling'
+                     WHEN rule.refill_after IS NOT NULL THEN 'settling' ELSE 'ready' END
+    WHERE t.rule_id = rule.rule_id;
+END
+$$;
+COMMENT ON FUNCTION nudge.fill_timer_rule(nudge.timer_rules, timestamptz, integer) IS
+    'Internal: a step of going through all users for a rule with a schedule';
+
+-- A step of rules that changed; false where there was nothing to do.
+CREATE FUNCTION nudge.prepare_timer_rules(as_of timestamptz, max_rows integer) RETURNS boolean
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
+DECLARE
+    r nudge.timer_rules;
+    removed integer;
+BEGIN
+    SELECT t.* INTO r FROM nudge.timer_rules t
+    WHERE t.stage IN ('clearing', 'filling')
+       OR t.stage = 'settling' AND pg_snapshot_xmin(pg_current_snapshot()) >= t.refill_after
+    ORDER BY t.stage = 'clearing' DESC, t.rule_id LIMIT 1;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    IF r.stage = 'settling' THEN
+        UPDATE nudge.timer_rules t SET stage = 'filling', filled_to = '', refill_after = NULL
+        WHERE t.rule_id = r.rule_id;
+        RETURN true;
+    ELSIF r.stage = 'filling' THEN
+        PERFORM nudge.fill_timer_rule(r, as_of, max_rows);
+        RETURN true;
+    END IF;
+
+    DELETE FROM nudge.timers t
+    WHERE (t.user_id, t.rule_id, t.timer) IN (SELECT o.user_id, o.rule_id, o.timer FROM nudge.timers o
+                                              WHERE o.rule_id = r.rule_id LIMIT max_rows);
+    GET DIAGNOSTICS removed = ROW_COUNT;
+    IF removed < max_rows THEN
+        DELETE FROM nudge.timer_clocks c WHERE c.rule_id = r.rule_id;
+        IF r.active THEN
+            UPDATE nudge.timer_rules t SET stage = 'filling' WHERE t.rule_id = r.rule_id;
+        ELSE
+            DELETE FROM nudge.timer_rules t WHERE t.rule_id = r.rule_id;
+        END IF;
+    END IF;
+    RETURN true;
+END
+$$;
+COMMENT ON FUNCTION nudge.prepare_timer_rules(timestamptz, integer) IS
+    'Internal: a step of taking away and setting timers of rules that changed; false where there is nothing to do';
+
+-- What an action means to the rules that named its type
+CREATE FUNCTION nudge.hear_action(signal nudge.timer_signals, as_of timestamptz) RETURNS integer
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    a nudge.actions;
+    r nudge.timer_rules;
+    fired integer := 0;
+BEGIN
+    SELECT x.* INTO a FROM nudge.actions x
+    WHERE x.user_id = signal.user_id AND x.action_type = signal.action_type AND x.recorded_at = signal.at
+      AND x.action_id = signal.action_id;
+    IF NOT FOUND THEN
+        RETURN 0;
+    END IF;
+    FOR r IN SELECT c.* FROM nudge.timer_rules c
+             WHERE c.active AND c.stage <> 'clearing' AND c.kind IN ('abandonment', 'decline', 'action_reminder')
+               AND (signal.action_type = ANY (c.types) OR c.types IS NULL)
+             ORDER BY c.rule_id
+    LOOP
+        CASE r.kind
+        WHEN 'abandonment' THEN
+            PERFORM nudge.start_abandonment(r, a);
+        WHEN 'decline' THEN
+            fired := fired + nudge.start_decline(r, a, as_of);
+        ELSE
+            PERFORM nudge.set_reminder(r, a, least(signal.at, as_of) - r.grace);
+        END CASE;
+    END LOOP;
+    RETURN fired;
+END
+$$;
+COMMENT ON FUNCTION nudge.hear_action(nudge.timer_signals, timestamptz) IS
+    'Internal: what an action means to rules with a schedule; the number of triggers';
+
+-- The order matters: signals are taken first and rules read afterwards, so that no
+-- signal of a new rule is taken for one that concerns nobody.
+CREATE FUNCTION nudge.hear_signals(as_of timestamptz, max_rows integer, OUT taken integer, OUT fired integer)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
+DECLARE
+    signals nudge.timer_signals[];
+    s nudge.timer_signals;
+BEGIN
+    WITH gone AS (
+        DELETE FROM nudge.timer_signals x
+        WHERE x.ctid = ANY (ARRAY(SELECT y.ctid FROM nudge.timer_signals y ORDER BY y.at, y.action_id LIMIT max_rows))
+        RETURNING x.*)
+    SELECT array_agg(ROW(g.*)::nudge.timer_signals ORDER BY g.at, g.action_id) INTO signals FROM gone g;
+    PERFORM nudge.sync_timer_rules(as_of) WHERE EXISTS (SELECT FROM nudge.timer_rule_changes);
+    taken := coalesce(cardinality(signals), 0);
+    fired := 0;
+    IF taken = 0 THEN
+        RETURN;
+    END IF;
+    WHILE EXISTS (SELECT FROM nudge.timer_rules r WHERE r.stage = 'clearing') LOOP
+        PERFORM nudge.prepare_timer_rules(as_of, max_rows);
+    END LOOP;
+
+    FOREACH s IN ARRAY signals LOOP
+        CASE s.signal
+        WHEN 'action' THEN
+            fired := fired + nudge.hear_action(s, as_of);
+        WHEN 'user' THEN
+            PERFORM nudge.plan_user(s.user_id, s.at, as_of);
+        WHEN 'moved' THEN
+            fired := fired + nudge.move_user(s.user_id, s.at, as_of);
+        ELSE
+            NULL;
+        END CASE;
+    END LOOP;
+
+    -- New users may have brought new zones.
+    PERFORM nudge.set_clock(c, z.timezone, greatest(least(z.at, as_of), c.floor))
+    FROM (SELECT coalesce(u.timezone, '') AS timezone, min(x.at) AS at
+          FROM unnest(signals) AS x JOIN nudge.users u ON u.user_id = x.user_id
+          WHERE x.signal = 'zone' GROUP BY 1) AS z
+    CROSS JOIN nudge.timer_rules c
+    WHERE c.active AND c.kind = 'recurring'
+      AND NOT EXISTS (SELECT FROM nudge.timer_clocks k WHERE k.rule_id = c.rule_id AND k.timezone = z.timezone);
+END
+$$;
+COMMENT ON FUNCTION nudge.hear_signals(timestamptz, integer) IS
+    'Internal: sets timers after what users did and what changed; how many signals, and how many triggers came of them';
+
+CREATE FUNCTION nudge.due_timer(timer nudge.timers, as_of timestamptz) RETURNS integer
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    r nudge.timer_rules;
+BEGIN
+    SELECT c.* INTO r FROM nudge.timer_rules c WHERE c.rule_id = timer.rule_id AND c.active AND c.stage <> 'clearing';
+    IF NOT FOUND THEN
+        DELETE FROM nudge.timers t
+        WHERE t.user_id = timer.user_id AND t.rule_id = timer.rule_id AND t.timer = due_timer.timer.timer;
+        RETURN 0;
+    END IF;
+    CASE r.kind
+    WHEN 'abandonment' THEN
+        RETURN nudge.due_abandonment(r, timer, as_of)::integer;
+    WHEN 'decline' THEN
+        RETURN nudge.advance_decline(r, timer.user_id, as_of, timer.started_at, timer.recorded_at, false);
+    WHEN 'action_reminder' THEN
+        RETURN nudge.due_reminder(r, timer, as_of)::integer;
+    ELSE
+        RETURN nudge.due_date(r, timer, as_of)::integer;
+    END CASE;
+END
+$$;
+COMMENT ON FUNCTION nudge.due_timer(nudge.timers, timestamptz) IS
+    'Internal: a timer is due; the number of triggers';
+
+-- So much of what is due; is_over: there is no more.  Looks before it writes, so that a
+-- run with nothing to do writes nothing.
+CREATE FUNCTION nudge.timer_step(as_of timestamptz, max_rows integer, OUT fired integer, OUT is_over boolean)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC' SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
+DECLARE
+    heard record;
+    t nudge.timers;
+    c nudge.timer_clocks;
+    seen integer := 0;
+BEGIN
+    fired := 0;
+    is_over := true;
+    IF EXISTS (SELECT FROM nudge.timer_rule_changes) THEN
+        PERFORM nudge.sync_timer_rules(as_of);
+    END IF;
+    IF EXISTS (SELECT FROM nudge.timer_rules r WHERE r.stage <> 'ready') THEN
+        is_over := NOT nudge.prepare_timer_rules(as_of, max_rows);
+    END IF;
+    IF EXISTS (SELECT FROM nudge.timer_rules r WHERE r.stage = 'clearing') THEN
+        RETURN;
+    END IF;
+    IF EXISTS (SELECT FROM nudge.timer_signals) THEN
+        SELECT h.taken, h.fired INTO heard FROM nudge.hear_signals(as_of, max_rows) AS h;
+        fired := heard.fired;
+        is_over := is_over AND heard.taken < max_rows;
+    END IF;
+    -- Whatever is due waits until all has been heard: who bought is not to be asked
+    -- whether something stopped them.
+    IF NOT is_over THEN
+        RETURN;
+    END IF;
+
+    FOR t IN SELECT x.* FROM nudge.timers x WHERE x.due_at <= as_of ORDER BY x.due_at, x.user_id LIMIT max_rows LOOP
+        seen := seen + 1;
+        fired := fired + nudge.due_timer(t, as_of);
+    END LOOP;
+    IF seen > 0 THEN
+        is_over := false;
+    END IF;
+    SELECT x.* INTO c FROM nudge.timer_clocks x WHERE x.due_at <= as_of ORDER BY x.due_at LIMIT 1;
+    IF FOUND THEN
+        fired := fired + nudge.due_clock(c, as_of, max_rows);
+        is_over := false;
+    END IF;
+    IF fired > 0 THEN
+        -- What was dealt with more than 400 days ago cannot come up again.
+        DELETE FROM nudge.timer_firings f
+        WHERE f.ctid = ANY (ARRAY(SELECT o.ctid FROM nudge.timer_firings o
+                                  WHERE o.recorded_at < clock_timestamp() - interval '400 days'
+                                  ORDER BY o.recorded_at LIMIT 2 * max_rows));
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION nudge.timer_step(timestamptz, integer) IS
+    'Internal: a bounded part of nudge.run_timers; how many triggers came of it, and whether nothing is left';
+
+-- The lock's two numbers are pg_nudge's: 'nudg' in ASCII, and 47 for timers.
+CREATE FUNCTION nudge.run_timers(as_of timestamptz DEFAULT clock_timestamp()) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    step record;
+    total integer := 0;
+BEGIN
+    IF as_of IS NULL OR NOT isfinite(as_of) THEN
+        RAISE EXCEPTION 'as_of must be a finite time'
+            USING ERRCODE = 'invalid_parameter_value',
+                  DETAIL = 'Schedules that are due at this time fire.',
+                  HINT = 'Leave it out to fire what is due now.';
+    END IF;
+    IF pg_is_in_recovery() THEN
+        RAISE EXCEPTION 'cannot execute nudge.run_timers() during recovery' USING ERRCODE = '25006';
+    END IF;
+    PERFORM pg_advisory_xact_lock(1853187175, 47);
+    LOOP
+        SELECT s.fired, s.is_over INTO step FROM nudge.timer_step(as_of, 1000) AS s;
+        total := total + step.fired;
+        EXIT WHEN step.is_over;
+    END LOOP;
+    RETURN total;
+END
+$$;
+COMMENT ON FUNCTION nudge.run_timers(timestamptz) IS
+    'Fires rules whose schedule is due at as_of, each occurrence once; how many triggers came of it. nudge.run does it each time it polls';
+
+-- The same as before, after timers
+CREATE OR REPLACE FUNCTION nudge.run_step(
+    poll interval,
+    stop_at timestamptz,
+    warn boolean,
+    OUT executed bigint,
+    OUT failed bigint,
+    OUT skipped bigint,
+    OUT deferred bigint,
+    OUT is_over boolean,
+    OUT pause integer)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    now CONSTANT timestamptz := clock_timestamp();
+    is_idle boolean := true;
+BEGIN
+    executed := 0; failed := 0; skipped := 0; deferred := 0;
+    -- An error in what schedules want must not keep messages from going out.
+    BEGIN
+        IF pg_try_advisory_xact_lock(1853187175, 47) THEN
+            SELECT t.is_over INTO is_idle FROM nudge.timer_step(now, 1000) AS t;
+        END IF;
+    EXCEPTION
+        WHEN OTHERS THEN
+            RAISE WARNING 'schedules could not be run: %', SQLERRM USING ERRCODE = SQLSTATE,
+                HINT = 'Run SELECT nudge.run_timers() to see where.';
+            is_idle := true;
+    END;
+    -- The lock says that some run of this database is at work just now; its two
+    -- numbers are pg_nudge's: 'nudg' in ASCII, and 1 for the executor.
+    IF pg_try_advisory_xact_lock(1853187175, 1) THEN
+        SELECT b.executed, b.failed, b.skipped, b.deferred
+        INTO executed, failed, skipped, deferred
+        FROM nudge.execute_batch(1000, now, warn) AS b;
+        is_idle := is_idle AND executed + failed + skipped + deferred = 0;
+    END IF;
+
+    is_over := clock_timestamp() >= stop_at;
+    IF is_idle AND NOT is_over THEN
+        pause := ceil(1000 * extract(epoch FROM least(poll, stop_at - clock_timestamp(), '1 hour')));
+        pause := greatest(pause, 1);
+    END IF;
+END
+$$;
+
+INSERT INTO nudge.access_rights (access, kind, object, privileges) VALUES
+    ('executor', 'routine', 'run_timers', 'EXECUTE'),
+    ('marketer', 'table', 'timers', 'SELECT (user_id, rule_id, timer, due_at, key, occurrence, date, started_at, recorded_at, action_id, action_type)'),
+    ('marketer', 'table', 'timer_firings', 'SELECT'),
+    ('analyst', 'table', 'timer_firings', 'SELECT');
+
+REVOKE ALL ON TABLE nudge.timers, nudge.timer_firings, nudge.timer_signals, nudge.timer_rule_changes,
+    nudge.timer_rules, nudge.timer_clocks
+    FROM PUBLIC;
+REVOKE ALL ON ROUTINE nudge.schedule_is_good(jsonb), nudge.local_instant(timestamp, text),
+    nudge.timer_next(bigint, text, timestamptz, jsonb), nudge.clock_next(bigint, text, timestamptz, timestamptz),
+    nudge.timer_wants(bigint, text),
+    nudge.fire_timer(bigint, text, timestamptz, text, timestamptz, boolean, timestamptz, bigint, text, jsonb, jsonb),
+    nudge.note_user(), nudge.note_schedule(), nudge.timer_types(jsonb), nudge.timer_key(jsonb, jsonb),
+    nudge.timer_answered(text, text[], jsonb, text, timestamptz, bigint, timestamptz, timestamptz),
+    nudge.settle_timer(nudge.timer_rules, text, timestamptz, text, timestamptz, timestamptz, bigint, text, jsonb, jsonb, text),
+    nudge.timer_document(nudge.timer_rules, text, timestamptz, text),
+    nudge.plan_timer(bigint, text, timestamptz), nudge.plan_user(text, timestamptz, timestamptz),
+    nudge.due_date(nudge.timer_rules, nudge.timers, timestamptz),
+    nudge.start_abandonment(nudge.timer_rules, nudge.actions),
+    nudge.due_abandonment(nudge.timer_rules, nudge.timers, timestamptz),
+    nudge.advance_decline(nudge.timer_rules, text, timestamptz, timestamptz, timestamptz, boolean),
+    nudge.start_decline(nudge.timer_rules, nudge.actions, timestamptz),
+    nudge.set_reminder(nudge.timer_rules, nudge.actions, timestamptz),
+    nudge.due_reminder(nudge.timer_rules, nudge.timers, timestamptz),
+    nudge.set_clock(nudge.timer_rules, text, timestamptz), nudge.user_timezones(),
+    nudge.move_user(text, timestamptz, timestamptz),
+    nudge.due_clock(nudge.timer_clocks, timestamptz, integer),
+    nudge.sync_timer_rules(timestamptz), nudge.fill_timer_rule(nudge.timer_rules, timestamptz, integer),
+    nudge.prepare_timer_rules(timestamptz, integer), nudge.hear_action(nudge.timer_signals, timestamptz),
+    nudge.hear_signals(timestamptz, integer), nudge.due_timer(nudge.timers, timestamptz),
+    nudge.timer_step(timestamptz, integer), nudge.run_timers(timestamptz)
+    FROM PUBLIC;
