@@ -31,9 +31,13 @@ enum
 	Natts_actions = Anum_actions_recorded_at
 };
 
+/* actions.source of what the engine records, which users did not do themselves */
+#define ACTION_SOURCE_ENGINE "pg_nudge"
+
 typedef struct Action
 {
 	bool		recorded;		/* false: only thought of (evaluate, explain) */
+	bool		ends_history;	/* thought of at recorded_at: nothing later counts */
 	int64		action_id;		/* where recorded */
 	Datum		user_id_datum;
 	Bytes		user_id;

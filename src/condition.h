@@ -135,10 +135,12 @@ typedef struct Bytes
 /*
  * How often the user did actions of some types: from least to most times, or not
  * so often.  An action counts if it was neither recorded nor occurred before
- * now - window.
+ * now - window.  With any_type, actions of all types count that are the user's own:
+ * not those that the engine records (ACTION_SOURCE_ENGINE).
  */
 typedef struct ActionCount
 {
+	bool		any_type;		/* "*": types is empty */
 	int			ntypes;
 	Bytes	   *types;
 	int64		window;			/* microseconds; 0: the whole history */

@@ -347,6 +347,8 @@ asks_for_value(const Condition *condition)
 static bool
 asks_for_past(const ActionCount *count)
 {
+	if (count->any_type)
+		return false;
 	return count->negated ? count->least == 0 && count->most < PG_INT64_MAX :
 		count->least > 0;
 }
