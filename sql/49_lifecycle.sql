@@ -134,7 +134,7 @@ CREATE TRIGGER check_lifecycle_stage BEFORE INSERT OR UPDATE ON nudge.lifecycle_
 COMMENT ON TRIGGER check_lifecycle_stage ON nudge.lifecycle_stages IS
     'Refuses conditions that cannot be evaluated, or that need an action in hand';
 
--- What has a condition for the stage; null where nothing has.  Conditions stand at any
+-- What has a condition for the stage, for any if it is null; null where nothing has.  Conditions stand at any
 -- depth, so all strings below a condition of the type are looked at.
 CREATE FUNCTION nudge.lifecycle_stage_user(stage text) RETURNS text
 LANGUAGE sql STABLE
@@ -142,13 +142,13 @@ SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT u.what
     FROM (SELECT 'lifecycle stage ' || quote_ident(s.name) AS what, s.conditions
-          FROM nudge.lifecycle_stages s WHERE s.name <> stage
+          FROM nudge.lifecycle_stages s WHERE s.name IS DISTINCT FROM stage
           UNION ALL
           SELECT 'segment ' || quote_ident(s.name), s.conditions FROM nudge.segments s
           UNION ALL
           SELECT 'rule ' || quote_ident(r.name), jsonb_build_object('type', c.condition_type, 'parameters', c.parameters)
           FROM nudge.conditions c JOIN nudge.rules r ON r.rule_id = c.rule_id) AS u
-    WHERE jsonb_path_exists(u.conditions, 'lax $.** ? (@.type == "lifecycle_stage").parameters.* ? (@ == $stage)',
+    WHERE jsonb_path_exists(u.conditions, 'lax $.** ? (@.type == "lifecycle_stage").parameters.* ? ($stage == null || @ == $stage)',
                             jsonb_build_object('stage', stage))
     ORDER BY u.what
     LIMIT 1
@@ -165,6 +165,12 @@ DECLARE
     used_by text;
 BEGIN
     IF TG_OP = 'TRUNCATE' THEN
+        used_by := nudge.lifecycle_stage_user(NULL);
+        IF used_by IS NOT NULL THEN
+            RAISE EXCEPTION 'lifecycle stages are still in use' USING ERRCODE = '23503',
+                DETAIL = format('A condition of %s asks for one.', used_by),
+                HINT = 'Change the condition first.';
+        END IF;
         INSERT INTO nudge.lifecycle_removed_stages (name) SELECT s FROM unnest(shipped) AS s ON CONFLICT DO NOTHING;
         RETURN NULL;
     END IF;
@@ -416,99 +422,111 @@ LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'nudge_lifecycle_look';
 COMMENT ON FUNCTION nudge.lifecycle_look(text, timestamptz, text[], jsonb[], text[], interval[], timestamptz) IS
     'Internal: the last of some stages that holds for a user as of a time, and when to look again; null where there is none';
 
--- Moves a user, unless somebody has their row: the user, the action and the rest are one
--- transaction.  The user comes first, as rules that the action fires may ask for the stage.
-CREATE FUNCTION nudge.move_lifecycle(user_id text, from_stage text, to_stage text, as_of timestamptz, quiet boolean)
-RETURNS boolean
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    PERFORM FROM nudge.users u
-    WHERE u.user_id = move_lifecycle.user_id AND u.lifecycle_stage IS NOT DISTINCT FROM from_stage
-    FOR NO KEY UPDATE SKIP LOCKED;
-    IF NOT FOUND THEN
-        RETURN false;
-    END IF;
-    UPDATE nudge.users u SET lifecycle_stage = to_stage WHERE u.user_id = move_lifecycle.user_id;
-    IF NOT quiet THEN
-        INSERT INTO nudge.lifecycle_transitions (user_id, from_stage, to_stage, moved_at)
-        VALUES (user_id, from_stage, to_stage, as_of);
-        INSERT INTO nudge.actions (user_id, action_type, source, action_data, occurred_at)
-        VALUES (user_id, 'lifecycle_changed', 'pg_nudge', jsonb_build_object('from', from_stage, 'to', to_stage), as_of);
-    END IF;
-    RETURN true;
-END
-$$;
-COMMENT ON FUNCTION nudge.move_lifecycle(text, text, text, timestamptz, boolean) IS
-    'Internal: gives a user another stage, and records the action lifecycle_changed unless it is to be quiet; false where the row is locked';
-
 -- newcomers: those who are here because of something new, not because all are looked
 -- at.  When an installation gets its first stages, nobody moves: the others are quietly
 -- given theirs.  busy: users whose row somebody has; they are to be looked at again.
+--
+-- The user, the action and the rest are one transaction.  The user comes first, as rules
+-- that the action fires may ask for the stage.
 CREATE FUNCTION nudge.look_at_users(users text[], newcomers text[], as_of timestamptz,
     OUT moved integer, OUT busy text[])
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS $$
-#variable_conflict use_column
 DECLARE
     names      text[];
     conditions jsonb[];
     matches    text[];
     durations  interval[];
-    u          record;
-    again      record;
+    -- one entry a user who is to move: who, from and to where, whether nobody is to know
+    movers     text[];
+    origins    text[];
+    goals      text[];
+    quiets     boolean[];
+    done       text[];
 BEGIN
-    moved := 0;
-    busy := '{}';
     SELECT array_agg(s.name ORDER BY s.position), array_agg(s.conditions ORDER BY s.position),
            array_agg(s.match ORDER BY s.position), array_agg(s.lasts ORDER BY s.position)
     INTO names, conditions, matches, durations
     FROM nudge.lifecycle_stages s;
+    -- The last stage has gone: all who had one lose it.
+    names := coalesce(names, '{}'); conditions := coalesce(conditions, '{}');
+    matches := coalesce(matches, '{}'); durations := coalesce(durations, '{}');
 
-    FOR u IN
-        SELECT c.user_id, t.lifecycle_stage AS old, t.user_id IS NOT NULL AS found, s.user_id IS NOT NULL AS known,
-               CASE WHEN s.stage IS NOT DISTINCT FROM t.lifecycle_stage THEN s.since END AS since,
-               s.check_at AS old_check,
-               l.check_at,
+    DELETE FROM nudge.lifecycle_states s
+    WHERE s.user_id = ANY (users) AND NOT EXISTS (SELECT FROM nudge.users t WHERE t.user_id = s.user_id);
+
+    WITH looked AS MATERIALIZED (
+        SELECT t.user_id, t.lifecycle_stage AS origin, s.user_id IS NOT NULL AS known, s.check_at AS old_check,
+               e.since, l.check_at,
                -- Where no stage holds the user stays, if there is still such a stage.
-               coalesce(l.stage, (SELECT g.name FROM nudge.lifecycle_stages g WHERE g.name = t.lifecycle_stage)) AS stage
-        FROM unnest(users) AS c (user_id)
-        LEFT JOIN nudge.users t ON t.user_id = c.user_id
-        LEFT JOIN nudge.lifecycle_states s ON s.user_id = c.user_id
-        CROSS JOIN LATERAL nudge.lifecycle_look(c.user_id, as_of, names, conditions, matches, durations,
-            CASE WHEN s.stage IS NOT DISTINCT FROM t.lifecycle_stage THEN s.since END) l
-        ORDER BY c.user_id
-    LOOP
-        IF NOT u.found THEN
-            DELETE FROM nudge.lifecycle_states s WHERE s.user_id = u.user_id;
-        ELSIF u.stage IS NOT DISTINCT FROM u.old THEN
-            IF NOT u.known OR u.since IS NULL OR u.check_at IS DISTINCT FROM u.old_check THEN
-                INSERT INTO nudge.lifecycle_states AS s (user_id, stage, since, check_at)
-                VALUES (u.user_id, u.stage, coalesce(u.since, as_of), u.check_at)
-                ON CONFLICT (user_id) DO UPDATE
-                SET stage = EXCLUDED.stage, since = EXCLUDED.since, check_at = EXCLUDED.check_at;
-            END IF;
-        ELSIF NOT nudge.move_lifecycle(u.user_id, u.old, u.stage, as_of,
-                                       u.old IS NULL AND NOT u.known AND u.user_id <> ALL (newcomers))
-        THEN
-            busy := busy || u.user_id;
-            UPDATE nudge.lifecycle_states s SET check_at = NULL WHERE s.user_id = u.user_id AND s.check_at <= as_of;
-        ELSE
-            moved := moved + 1;
-            -- How long the new stage holds.  Conditions may ask for the stage and want
-            -- to go on from here; not at once, as two stages could want each other.
-            SELECT l.* INTO again
-            FROM nudge.lifecycle_look(u.user_id, as_of, names, conditions, matches, durations, as_of) AS l;
-            INSERT INTO nudge.lifecycle_states AS s (user_id, stage, since, check_at)
-            VALUES (u.user_id, u.stage, as_of,
-                    least(again.check_at, CASE WHEN again.stage <> u.stage THEN as_of + interval '1 day' END))
-            ON CONFLICT (user_id) DO UPDATE
-            SET stage = EXCLUDED.stage, since = EXCLUDED.since, check_at = EXCLUDED.check_at;
-        END IF;
-    END LOOP;
+               coalesce(l.stage, CASE WHEN t.lifecycle_stage = ANY (names) THEN t.lifecycle_stage END) AS goal
+        FROM nudge.users t
+        LEFT JOIN nudge.lifecycle_states s ON s.user_id = t.user_id
+        CROSS JOIN LATERAL (SELECT CASE WHEN s.stage IS NOT DISTINCT FROM t.lifecycle_stage THEN s.since END) AS e (since)
+        CROSS JOIN LATERAL nudge.lifecycle_look(t.user_id, as_of, names, conditions, matches, durations, e.since) AS l
+        WHERE t.user_id = ANY (users)),
+    stays AS (
+        INSERT INTO nudge.lifecycle_states AS s (user_id, stage, since, check_at)
+        SELECT l.user_id, l.origin, coalesce(l.since, as_of), l.check_at
+        FROM looked l
+        WHERE l.goal IS NOT DISTINCT FROM l.origin
+            AND (NOT l.known OR l.since IS NULL OR l.check_at IS DISTINCT FROM l.old_check)
+        ON CONFLICT (user_id) DO UPDATE
+        SET stage = EXCLUDED.stage, since = EXCLUDED.since, check_at = EXCLUDED.check_at)
+    SELECT array_agg(l.user_id), array_agg(l.origin), array_agg(l.goal),
+           array_agg(l.origin IS NULL AND NOT l.known AND l.user_id <> ALL (newcomers))
+    INTO movers, origins, goals, quiets
+    FROM looked l
+    WHERE l.goal IS DISTINCT FROM l.origin;
+
+    moved := 0;
+    busy := '{}';
+    IF movers IS NULL THEN
+        RETURN;
+    END IF;
+
+    WITH free AS MATERIALIZED (
+        SELECT t.user_id, t.lifecycle_stage
+        FROM nudge.users t
+        WHERE t.user_id = ANY (movers)
+        ORDER BY t.user_id
+        FOR NO KEY UPDATE SKIP LOCKED),
+    changed AS (
+        UPDATE nudge.users t
+        SET lifecycle_stage = m.goal
+        FROM unnest(movers, origins, goals) AS m (user_id, origin, goal)
+        JOIN free f ON f.user_id = m.user_id AND f.lifecycle_stage IS NOT DISTINCT FROM m.origin
+        WHERE t.user_id = m.user_id
+        RETURNING t.user_id)
+    SELECT coalesce(array_agg(c.user_id), '{}') INTO done FROM changed c;
+    moved := cardinality(done);
+    busy := ARRAY(SELECT m FROM unnest(movers) AS m EXCEPT SELECT d FROM unnest(done) AS d);
+    UPDATE nudge.lifecycle_states s SET check_at = NULL WHERE s.user_id = ANY (busy) AND s.check_at <= as_of;
+
+    WITH told AS (
+        INSERT INTO nudge.lifecycle_transitions (user_id, from_stage, to_stage, moved_at)
+        SELECT m.user_id, m.origin, m.goal, as_of
+        FROM unnest(movers, origins, goals, quiets) AS m (user_id, origin, goal, quiet)
+        JOIN unnest(done) AS d ON d = m.user_id
+        WHERE NOT m.quiet
+        RETURNING user_id, from_stage, to_stage)
+    INSERT INTO nudge.actions (user_id, action_type, source, action_data, occurred_at)
+    SELECT t.user_id, 'lifecycle_changed', 'pg_nudge', jsonb_build_object('from', t.from_stage, 'to', t.to_stage), as_of
+    FROM told t
+    ORDER BY t.user_id;
+
+    -- How long the new stage holds.  Conditions may ask for the stage and want to go on
+    -- from here; not at once, as two stages could want each other.
+    INSERT INTO nudge.lifecycle_states AS s (user_id, stage, since, check_at)
+    SELECT t.user_id, t.lifecycle_stage, as_of,
+           least(l.check_at, CASE WHEN l.stage <> t.lifecycle_stage THEN as_of + interval '1 day' END)
+    FROM nudge.users t
+    CROSS JOIN LATERAL nudge.lifecycle_look(t.user_id, as_of, names, conditions, matches, durations, as_of) AS l
+    WHERE t.user_id = ANY (done)
+    ON CONFLICT (user_id) DO UPDATE
+    SET stage = EXCLUDED.stage, since = EXCLUDED.since, check_at = EXCLUDED.check_at;
 END
 $$;
 COMMENT ON FUNCTION nudge.look_at_users(text[], text[], timestamptz) IS
@@ -521,6 +539,7 @@ CREATE FUNCTION nudge.lifecycle_step(as_of timestamptz, max_rows integer,
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
+SET jit = off
 AS $$
 DECLARE
     newcomers text[] := '{}';
@@ -576,8 +595,9 @@ BEGIN
                   DETAIL = 'Users get the stage that holds at this time.',
                   HINT = 'Leave it out to mean now.';
     END IF;
-    IF pg_is_in_recovery() THEN
-        RAISE EXCEPTION 'cannot execute nudge.run_lifecycle() during recovery' USING ERRCODE = '25006';
+    IF current_setting('transaction_read_only')::boolean THEN
+        RAISE EXCEPTION 'cannot move users in a read-only transaction' USING ERRCODE = '25006',
+            HINT = 'Connect to the primary server, in a transaction that may write.';
     END IF;
     PERFORM pg_advisory_xact_lock(1853187175, 49);
     PERFORM nudge.hear_lifecycle(as_of);
@@ -719,7 +739,7 @@ REVOKE ALL ON ROUTINE nudge.replace_shipped_stage(), nudge.check_lifecycle_stage
     nudge.keep_lifecycle_stages(), nudge.keep_segment_of_stages(), nudge.note_lifecycle(),
     nudge.lifecycle_horizon(interval), nudge.hear_lifecycle(timestamptz, interval),
     nudge.lifecycle_look(text, timestamptz, text[], jsonb[], text[], interval[], timestamptz),
-    nudge.move_lifecycle(text, text, text, timestamptz, boolean), nudge.look_at_users(text[], text[], timestamptz),
+    nudge.look_at_users(text[], text[], timestamptz),
     nudge.lifecycle_step(timestamptz, integer), nudge.run_lifecycle(timestamptz),
     nudge.poll_lifecycle(timestamptz, integer)
     FROM PUBLIC;
