@@ -235,12 +235,11 @@ COMMENT ON TRIGGER keep_segment_of_stages ON nudge.segments IS
 --
 
 INSERT INTO nudge.lifecycle_stages (name, position, lasts, description, conditions) VALUES
-    ('new', 1, NULL, 'Known for less than 7 days, with fewer than 5 actions',
+    ('new', 1, NULL, 'Known for less than 7 days',
      '[{"type": "user_attribute", "operator": "within", "parameters": {"path": "created_at", "value": "7 days"}}]'),
     ('active', 2, NULL, 'Did something within 14 days, and is no longer new',
      '[{"type": "action_count", "parameters": {"action_type": "*", "within": "14 days"}},
-       {"any": [{"type": "user_attribute", "operator": "after", "parameters": {"path": "created_at", "value": "7 days"}},
-                {"type": "action_count", "parameters": {"action_type": "*", "min": 5}}]}]'),
+       {"type": "user_attribute", "operator": "after", "parameters": {"path": "created_at", "value": "7 days"}}]'),
     ('at_risk', 3, NULL, 'Did nothing for 14 days',
      '[{"type": "action_count", "operator": "did_not", "parameters": {"action_type": "*", "within": "14 days"}},
        {"any": [{"type": "user_attribute", "operator": "after", "parameters": {"path": "created_at", "value": "14 days"}},
@@ -422,9 +421,10 @@ LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'nudge_lifecycle_look';
 COMMENT ON FUNCTION nudge.lifecycle_look(text, timestamptz, text[], jsonb[], text[], interval[], timestamptz) IS
     'Internal: the last of some stages that holds for a user as of a time, and when to look again; null where there is none';
 
--- newcomers: those who are here because of something new, not because all are looked
--- at.  When an installation gets its first stages, nobody moves: the others are quietly
--- given theirs.  busy: users whose row somebody has; they are to be looked at again.
+-- The first stage of a user is no transition, and nobody is told of it: rules would fire
+-- for each new user, and for all when an installation gets its first stages.  newcomers:
+-- those whose first stage counts all the same in the flow, as they are here because of
+-- something new.  busy: users whose row somebody has; they are to be looked at again.
 --
 -- The user, the action and the rest are one transaction.  The user comes first, as rules
 -- that the action fires may ask for the stage.
@@ -439,7 +439,7 @@ DECLARE
     conditions jsonb[];
     matches    text[];
     durations  interval[];
-    -- one entry a user who is to move: who, from and to where, whether nobody is to know
+    -- one entry a user who is to move: who, from and to where, whether it does not count
     movers     text[];
     origins    text[];
     goals      text[];
@@ -515,6 +515,7 @@ BEGIN
     INSERT INTO nudge.actions (user_id, action_type, source, action_data, occurred_at)
     SELECT t.user_id, 'lifecycle_changed', 'pg_nudge', jsonb_build_object('from', t.from_stage, 'to', t.to_stage), as_of
     FROM told t
+    WHERE t.from_stage IS NOT NULL
     ORDER BY t.user_id;
 
     -- How long the new stage holds.  Conditions may ask for the stage and want to go on

@@ -50,6 +50,13 @@ INSERT INTO callable VALUES
     ('executor', 'setting'), ('executor', 'count_items'), ('executor', 'count_items_until'),
     ('analyst', 'setting');
 
+-- The lifecycle
+INSERT INTO allowed
+SELECT 'marketer', 'lifecycle_stages', p, '*' FROM unnest('{SELECT,INSERT,UPDATE,DELETE}'::text[]) AS p;
+INSERT INTO allowed VALUES ('marketer', 'lifecycle_flow', 'SELECT', '*'), ('analyst', 'lifecycle_stages', 'SELECT', '*'),
+    ('analyst', 'lifecycle_flow', 'SELECT', '*');
+INSERT INTO callable VALUES ('executor', 'run_lifecycle');
+
 -- Tables, views, materialised views, partitions: each privilege on each column
 CREATE TEMP VIEW may AS
     SELECT r.access, c.relname::text AS object, p.privilege, a.attname::text AS attname

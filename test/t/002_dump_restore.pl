@@ -69,6 +69,11 @@ INSERT INTO nudge.templates (template_id, subject, body_text) VALUES
     ('welcome', 'Hello {{ user.user_id }}', 'Welcome, {{ user.user_id }}'),
     ('broken', 'Hello', '{{ user.profile.nothing | no_such_filter }}');
 INSERT INTO nudge.templates (template_id, channel, body_text) VALUES ('welcome', 'sms', 'Hi');
+-- stages that came with the extension, changed, removed, in another place, and one that was added
+DELETE FROM nudge.lifecycle_stages WHERE name IN ('won_back', 'dormant');
+UPDATE nudge.lifecycle_stages SET position = CASE name WHEN 'new' THEN 4 WHEN 'active' THEN 1 ELSE 6 END
+    WHERE name IN ('new', 'active', 'at_risk');
+INSERT INTO nudge.lifecycle_stages (name, position, conditions) VALUES ('vip', 2, '[{"type": "lifecycle_stage", "parameters": {"stage": "active"}}]');
 INSERT INTO nudge.segments (name) VALUES ('some');
 INSERT INTO nudge.segment_members (segment, user_id) SELECT 'some', 'user-' || g FROM generate_series(1, 20) g;
 INSERT INTO nudge.rules (name, trigger_type, template_id, priority, delay, segments, cancel_on) VALUES
