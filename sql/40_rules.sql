@@ -75,8 +75,11 @@ AS $$
             FROM nudge.frequency_caps f
             WHERE f.rule_id = r.rule_id AND f.channel IS NULL),
         'conditions', coalesce((
-            SELECT jsonb_agg(jsonb_build_object('type', c.condition_type, 'operator', c.operator,
-                                                'parameters', c.parameters, 'weight', c.weight)
+            SELECT jsonb_agg(CASE WHEN c.condition_type IN ('all', 'any', 'not')
+                                  THEN jsonb_build_object(c.condition_type, c.parameters -> 'conditions',
+                                                          'weight', c.weight)
+                                  ELSE jsonb_build_object('type', c.condition_type, 'operator', c.operator,
+                                                          'parameters', c.parameters, 'weight', c.weight) END
                              ORDER BY c.position)
             FROM nudge.conditions c
             WHERE c.rule_id = r.rule_id), '[]'),

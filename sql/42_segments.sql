@@ -9,7 +9,21 @@ COMMENT ON FUNCTION nudge.check_segment() IS 'Trigger function of nudge.segments
 CREATE TRIGGER check_segment BEFORE INSERT OR UPDATE ON nudge.segments
     FOR EACH ROW EXECUTE FUNCTION nudge.check_segment();
 COMMENT ON TRIGGER check_segment ON nudge.segments IS
-    'Refuses conditions that cannot be evaluated, that need an action in hand, or that lead from segment to segment in a circle';
+    'Refuses conditions that cannot be evaluated, or that need an action in hand';
+
+CREATE FUNCTION nudge.check_segment_circles() RETURNS trigger
+LANGUAGE C AS 'MODULE_PATHNAME', 'nudge_check_segment_circles';
+COMMENT ON FUNCTION nudge.check_segment_circles() IS
+    'Trigger function of nudge.segments: conditions that lead from segment to segment';
+
+CREATE TRIGGER check_segment_circles AFTER INSERT OR UPDATE OF conditions ON nudge.segments
+    FOR EACH ROW EXECUTE FUNCTION nudge.check_segment_circles();
+COMMENT ON TRIGGER check_segment_circles ON nudge.segments IS
+    'Refuses segments that contain themselves, or too many levels of others';
+
+-- The primary key looks up by user.
+CREATE INDEX segment_members_segment_idx ON nudge.segment_members (segment, user_id);
+COMMENT ON INDEX nudge.segment_members_segment_idx IS 'Finds the users of a segment';
 
 CREATE FUNCTION nudge.in_segment(user_id text, segment text) RETURNS boolean
 LANGUAGE C STABLE SECURITY DEFINER
@@ -58,7 +72,8 @@ INSERT INTO nudge.access_rights (access, kind, object, privileges) VALUES
     ('marketer', 'routine', 'segment_size', 'EXECUTE'),
     ('analyst', 'routine', 'segment_size', 'EXECUTE');
 
-REVOKE ALL ON FUNCTION nudge.check_segment(), nudge.in_segment(text, text), nudge.segment_users(text),
+REVOKE ALL ON FUNCTION nudge.check_segment(), nudge.check_segment_circles(),
+    nudge.in_segment(text, text), nudge.segment_users(text),
     nudge.segment_size(text), nudge.json_time(jsonb, text), nudge.json_fits(jsonb, jsonpath),
     nudge.user_fits(nudge.users, text, text, jsonb)
     FROM PUBLIC;

@@ -302,9 +302,16 @@ parse_within(Parser *parser, Parameter parameter)
 {
 	const JsonbValue *value = require_parameter(parser, parameter);
 
-	if (value != NULL && value->type == jbvString)
+	if (value == NULL)
+		return;
+	if (value->type == jbvString)
 		set_interval(parser, parameter, value);
-	else if (value != NULL)
+	else if (value->type != jbvNumeric && parameter == PARAMETER_WITHIN)
+		parameter_fault(parser, parameter,
+						"Give a number of minutes, or an interval such as \"7 days\".",
+						"parameter \"%s\" must be an interval, not %s",
+						parameter_names[parameter], json_kind(value));
+	else
 		parse_window_minutes(parser, parameter);
 }
 

@@ -27,17 +27,18 @@
 #define is_given(parser, parameter) ((parser)->parameters[parameter].given)
 
 /*
- * Strings of a parameter, which may be a single one
+ * Strings of a parameter, which may be a single one; none after a fault
  */
 static Bytes *
 take_strings(Parser *parser, Parameter parameter, int *n)
 {
 	Condition  *condition = parser->condition;
+	int			nfaults = list_length(parser->faults->faults);
 	Bytes	   *strings;
 
 	parse_patterns(parser, parameter);
 	strings = condition->patterns;
-	*n = condition->npatterns;
+	*n = list_length(parser->faults->faults) == nfaults ? condition->npatterns : 0;
 	condition->patterns = NULL;
 	condition->npatterns = 0;
 	return strings;

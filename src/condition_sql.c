@@ -148,23 +148,6 @@ append_any(Translation *translation, AppendValue append)
 	appendStringInfoString(sql, first ? "false)" : ")");
 }
 
-/*
- * The steps of a path, as an array
- */
-static const char *
-path_literal(const AttributePath *path)
-{
-	StringInfoData array;
-
-	initStringInfo(&array);
-	appendStringInfoString(&array, "ARRAY[");
-	for (int i = 0; i < path->nsteps; i++)
-		appendStringInfo(&array, "%s%s", i > 0 ? ", " : "",
-						 text_literal(path->steps[i].name, path->steps[i].length));
-	appendStringInfoString(&array, "]");
-	return array.data;
-}
-
 static const char *
 document_column(const AttributePath *path)
 {
@@ -179,26 +162,23 @@ document_column(const AttributePath *path)
 	}
 }
 
+/*
+ * "->" takes a key of an object, "#>" also an index into an array.
+ */
 static const char *
 attribute_sql(const AttributePath *path)
 {
+	StringInfoData sql;
+
 	if (path->root == ROOT_USER_COLUMN)
 		return psprintf("to_jsonb(u.%s)", quote_identifier(path->steps[0].name));
-	return psprintf("(%s #> %s)", document_column(path), path_literal(path));
-}
-
-/*
- * PostgreSQL takes more for an index into an array than we do: " 1" and "+1".
- */
-static bool
-has_odd_step(const AttributePath *path)
-{
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "(%s", document_column(path));
 	for (int i = 0; i < path->nsteps; i++)
-	{
-		if (strchr(" \t\n\v\f\r+", path->steps[i].name[0]) != NULL)
-			return true;
-	}
-	return false;
+		appendStringInfo(&sql, path->steps[i].is_index ? " #> ARRAY[%s]" : " -> %s",
+						 text_literal(path->steps[i].name, path->steps[i].length));
+	appendStringInfoChar(&sql, ')');
+	return sql.data;
 }
 
 static bool
@@ -408,8 +388,12 @@ order_to_sql(Translation *translation)
 		return;
 	}
 	if (translation->sense == SQL_TRUE_ONLY)
-		appendStringInfo(sql, "%s %s %s AND ", translation->attribute, symbol,
-						 json_literal(bound));
+	{
+		appendStringInfo(sql, "%s %s %s AND jsonb_typeof(%s) = 'number'",
+						 translation->attribute, symbol, json_literal(bound),
+						 translation->attribute);
+		return;
+	}
 	append_of_kind(translation, "number");
 	appendStringInfo(sql, "%s %s %s END", translation->attribute, symbol,
 					 json_literal(bound));
@@ -434,7 +418,9 @@ range_to_sql(Translation *translation)
 	{
 		append_range(translation->sql, translation->condition,
 					 translation->attribute, json_number);
-		appendStringInfoString(translation->sql, " AND ");
+		appendStringInfo(translation->sql, " AND jsonb_typeof(%s) = 'number'",
+						 translation->attribute);
+		return;
 	}
 	append_of_kind(translation, "number");
 	append_range(translation->sql, translation->condition, translation->attribute,
@@ -593,7 +579,7 @@ static void
 engagement_level_to_sql(Translation *translation)
 {
 	const Condition *condition = translation->condition;
-	const char *value = "(u.behavior #> ARRAY['last_login'])";
+	const char *value = "(u.behavior -> 'last_login')";
 	const char *stated = psprintf("nudge.json_time(%s, u.timezone)", value);
 	const char *oldest = days_ago(translation->now, condition->medium_days + 1.0);
 	const char *high = days_ago(translation->now, floor(condition->high_days) + 1.0);
@@ -768,11 +754,9 @@ is_translated(const Condition *condition)
 	switch (condition->type)
 	{
 		case CONDITION_USER_ATTRIBUTE:
-			if (window && condition->path.root == ROOT_USER_COLUMN)
-				return is_time_column(&condition->path);
-			return !has_odd_step(&condition->path);
+			return !window || condition->path.root != ROOT_USER_COLUMN ||
+				is_time_column(&condition->path);
 		case CONDITION_PURCHASE_BEHAVIOR:
-			return !has_odd_step(&condition->path);
 		case CONDITION_ENGAGEMENT_LEVEL:
 		case CONDITION_MESSAGE_ENGAGEMENT:
 		case CONDITION_LIFECYCLE_STAGE:

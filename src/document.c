@@ -34,7 +34,10 @@ jsonb_depth(Jsonb *document, int limit)
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (token == WJB_BEGIN_OBJECT || token == WJB_BEGIN_ARRAY)
-			deepest = Max(deepest, ++depth);
+		{
+			depth++;
+			deepest = Max(deepest, depth);
+		}
 		else if (token == WJB_END_OBJECT || token == WJB_END_ARRAY)
 			depth--;
 	}

@@ -373,6 +373,11 @@ find_segments(Execution *execution, Batch *batch, BatchUser *user)
 	segment_begin(&evaluator, user->user_id, batch->as_of);
 	evaluator.user = user->row;
 	evaluator.user_known = true;
+	/* Each segment may look into the documents. */
+	for (AttrNumber attnum = Anum_users_profile;
+		 attnum <= Anum_users_preferences && batch->rules->nsegments > 0; attnum++)
+		evaluator.user.values[attnum - 1] =
+			JsonbPGetDatum(DatumGetJsonbP(user->row.values[attnum - 1]));
 	segments = segments_of_user(&evaluator);
 	old = MemoryContextSwitchTo(batch->context);
 	user->segments = datumCopy(segments, false, -1);

@@ -119,7 +119,8 @@ explain_segment(Explanation *explanation, Evaluator *evaluator,
 	push_key(&explanation->detail, segment->name);
 	pushJsonbValue(&explanation->detail, WJB_BEGIN_ARRAY, NULL);
 	evaluator->in_segment = true;
-	for (int i = 0; i < segment->nconditions && evaluator_user(evaluator)->found; i++)
+	for (int i = 0; i < segment->nconditions && !segment->broken &&
+		 evaluator_user(evaluator)->found; i++)
 	{
 		const Condition *condition = &segment->conditions[i];
 		Score		score = segment_condition_score(evaluator, condition);
@@ -133,7 +134,9 @@ explain_segment(Explanation *explanation, Evaluator *evaluator,
 	decide(explanation, "not_in_segment",
 		   psprintf("the user is not in segment \"%s\"%s%s", segment->name,
 					segment->broken ? ": a condition of it cannot be read" :
-					failed.len > 0 ? ": did not hold: " : "", failed.data));
+					failed.len > 0 ? ": did not hold: " :
+					!evaluator_user(evaluator)->found && segment->nconditions > 0 ?
+					": there is no such row in nudge.users" : "", failed.data));
 }
 
 static void

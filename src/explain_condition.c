@@ -9,6 +9,8 @@
 
 #include "explain_condition.h"
 
+#include <math.h>
+
 #include "condition_scorer.h"
 #include "document.h"
 #include "mb/pg_wchar.h"
@@ -169,7 +171,7 @@ observe_location(Evaluator *evaluator, const Place *place, JsonbValue *value)
 		push_float8(&state, "lat", location.lat);
 		push_float8(&state, "lon", location.lon);
 		push_float8(&state, "distance_km",
-					location_distance_km(place, &location));
+					rint(location_distance_km(place, &location) * 1000.0) / 1000.0);
 	}
 	else
 	{

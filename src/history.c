@@ -30,8 +30,11 @@
 #include "bytesmap.h"
 #include "catalog/pg_collation.h"
 #include "miscadmin.h"
+#include "nodes/parsenodes.h"
+#include "partitioning/partbounds.h"
 #include "partitioning/partdesc.h"
 #include "relations.h"
+#include "storage/bufmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/memutils.h"
@@ -58,6 +61,10 @@ typedef struct Probe
 	Relation	index;
 	IndexScanDesc scan;
 	TupleTableSlot *slot;
+
+	/* A partition's rows were recorded from then on, and before the other */
+	TimestampTz from;
+	TimestampTz before;
 } Probe;
 
 /* Keys of a scan of actions: user, type, two ends of times, two ends of ids */
@@ -101,6 +108,8 @@ struct History
 	bool		incomplete;		/* a partition cannot be looked into */
 	bytesmap_hash *memos;		/* of Memo, by user */
 	bytesmap_hash *notes;		/* of history_note, by user and key */
+	int			types_max;		/* room in types_done */
+	bool	   *types_done;		/* all false in between */
 	bool		events_open;
 	int			nevents;		/* one a partition */
 	Probe	   *events;
@@ -257,8 +266,34 @@ partition_index(Relation partition, const AttrNumber *wanted, int nwanted)
 }
 
 /*
+ * When the rows of a partition were recorded, as its bounds say; whenever, in the
+ * DEFAULT partition, and where somebody made the table otherwise.
+ */
+static void
+partition_times(PartitionDesc partitions, int partition, Probe *probe)
+{
+	PartitionBoundInfo bounds = partitions->boundinfo;
+
+	probe->from = PG_INT64_MIN;
+	probe->before = PG_INT64_MAX;
+	if (bounds->strategy != PARTITION_STRATEGY_RANGE)
+		return;
+	for (int i = 0; i < bounds->ndatums; i++)
+	{
+		/* indexes[i] is the partition below the i-th bound. */
+		if (bounds->indexes[i] != partition)
+			continue;
+		if (bounds->kind[i][0] == PARTITION_RANGE_DATUM_VALUE)
+			probe->before = DatumGetTimestampTz(bounds->datums[i][0]);
+		if (i > 0 && bounds->kind[i - 1][0] == PARTITION_RANGE_DATUM_VALUE)
+			probe->from = DatumGetTimestampTz(bounds->datums[i - 1][0]);
+	}
+}
+
+/*
  * Opens the partitions of a table, each by its index on the columns wanted.  One
- * that somebody made without it cannot be looked into: *incomplete.
+ * that somebody made without it cannot be looked into: *incomplete.  Those that are
+ * empty as yet are left out.
  */
 static Probe *
 open_partitions(History *history, NudgeRelation table, const AttrNumber *wanted,
@@ -274,12 +309,19 @@ open_partitions(History *history, NudgeRelation table, const AttrNumber *wanted,
 		Relation	partition = table_open(partitions->oids[i],
 										   AccessShareLock);
 		Oid			index = partition_index(partition, wanted, nwanted);
+		bool		empty = OidIsValid(index) &&
+		RelationGetNumberOfBlocks(partition) == 0;
 
 		table_close(partition, NoLock);
-		if (OidIsValid(index))
-			probe_open(&probes[(*nprobes)++], partitions->oids[i], index, nkeys);
-		else
+		if (!OidIsValid(index))
 			*incomplete = true;
+		else if (!empty)
+		{
+			Probe	   *probe = &probes[(*nprobes)++];
+
+			probe_open(probe, partitions->oids[i], index, nkeys);
+			partition_times(partitions, i, probe);
+		}
 	}
 	table_close(parent, NoLock);
 	MemoryContextSwitchTo(old);
@@ -344,6 +386,13 @@ rescan_actions(History *history, Probe *probe, const Action *action, Datum type,
 	ScanKeyInit(&keys[5], 4, BTLessEqualStrategyNumber, F_INT8LE,
 				Int64GetDatum(range->upto_id));
 	probe_rescan(history, probe, keys, NUM_ACTION_KEYS);
+}
+
+/* Whether a partition has nothing that was recorded in the range of time */
+static inline bool
+is_outside(const Probe *probe, const ActionRange *range)
+{
+	return probe->before <= range->from || probe->from > range->to;
 }
 
 /* What was recorded before the action in hand, no earlier than since */
@@ -417,6 +466,8 @@ count_range(History *history, const Action *action, Datum type,
 	{
 		Probe	   *probe = &history->actions[i];
 
+		if (is_outside(probe, &range))
+			continue;
 		rescan_actions(history, probe, action, type, &range);
 		while (count < limit &&
 			   probe_next(history, probe, ForwardScanDirection))
@@ -479,6 +530,8 @@ last_in_range(History *history, const Action *action, Datum type,
 	{
 		Probe	   *probe = &history->actions[i];
 
+		if (is_outside(probe, &range))
+			continue;
 		rescan_actions(history, probe, action, type, &range);
 		while (!(*found && *last >= enough) &&
 			   probe_next(history, probe, BackwardScanDirection))
@@ -552,6 +605,8 @@ visit_range(History *history, const Action *action, Datum type,
 	{
 		Probe	   *probe = &history->actions[i];
 
+		if (is_outside(probe, &range))
+			continue;
 		rescan_actions(history, probe, action, type, &range);
 		while (more && probe_next(history, probe, BackwardScanDirection))
 		{
@@ -620,18 +675,24 @@ compare_bytes(Bytes a, Bytes b)
 }
 
 /*
- * The first action of the user, by type, that is not before the type
+ * The type of the first action of the user, by type, that is not before the one
+ * given.  It is taken from the index alone: whether the row is visible, or alive, does
+ * not matter to who wants to know what may be there.
  */
 static bool
-seek_type(History *history, Probe *probe, Datum user_id, Bytes type)
+seek_type(History *history, Probe *probe, Datum user_id, Bytes from, Bytes *type)
 {
-	Datum		from = PointerGetDatum(cstring_to_text_with_len(type.data, type.length));
+	Datum		from_datum = PointerGetDatum(cstring_to_text_with_len(from.data,
+																	 from.length));
 	ScanKeyData keys[NUM_ACTION_KEYS];
+	MemoryContext old;
+	Datum		found_type = (Datum) 0;
 	bool		found;
+	bool		isnull;
 
 	key_text(&keys[0], 1, user_id);
 	ScanKeyEntryInitialize(&keys[1], 0, 2, BTGreaterEqualStrategyNumber,
-						   InvalidOid, C_COLLATION_OID, F_TEXT_GE, from);
+						   InvalidOid, C_COLLATION_OID, F_TEXT_GE, from_datum);
 	/* The scan has as many keys as others have. */
 	ScanKeyInit(&keys[2], 3, BTGreaterEqualStrategyNumber, F_TIMESTAMPTZ_GE,
 				TimestampTzGetDatum(PG_INT64_MIN));
@@ -641,10 +702,44 @@ seek_type(History *history, Probe *probe, Datum user_id, Bytes type)
 				Int64GetDatum(PG_INT64_MIN));
 	ScanKeyInit(&keys[5], 4, BTLessEqualStrategyNumber, F_INT8LE,
 				Int64GetDatum(PG_INT64_MAX));
-	probe_rescan(history, probe, keys, NUM_ACTION_KEYS);
-	found = probe_next(history, probe, ForwardScanDirection);
-	pfree(DatumGetPointer(from));
+
+	old = MemoryContextSwitchTo(history->context);
+	probe->scan->xs_want_itup = true;
+	index_rescan(probe->scan, keys, NUM_ACTION_KEYS, NULL, 0);
+	found = index_getnext_tid(probe->scan, ForwardScanDirection) != NULL;
+	if (found)
+		found_type = index_getattr(probe->scan->xs_itup, 2,
+								   probe->scan->xs_itupdesc, &isnull);
+	MemoryContextSwitchTo(old);
+	/* A long one may have been compressed. */
+	if (found)
+		*type = bytes_of_text(PointerGetDatum(PG_DETOAST_DATUM_PACKED(found_type)));
+	pfree(DatumGetPointer(from_datum));
 	return found;
+}
+
+/* Places of types that a user has done, while they are gathered */
+typedef struct TypesDone
+{
+	bool	   *done;			/* by place; all false in between */
+	int			n;
+	int			max;
+	int		   *places;
+} TypesDone;
+
+static void
+add_place(TypesDone *found, int place)
+{
+	if (found->done[place])
+		return;
+	if (found->n == found->max)
+	{
+		found->max = Max(8, found->max * 2);
+		found->places = found->n == 0 ? palloc(found->max * sizeof(int)) :
+			repalloc(found->places, found->max * sizeof(int));
+	}
+	found->done[place] = true;
+	found->places[found->n++] = place;
 }
 
 /*
@@ -654,25 +749,31 @@ seek_type(History *history, Probe *probe, Datum user_id, Bytes type)
  */
 static void
 leap_types(History *history, Probe *probe, const Action *action,
-		   const Bytes *types, int ntypes, bool *done)
+		   const Bytes *types, int ntypes, TypesDone *found)
 {
+	Bytes		type;
 	int			i = 0;
 
 	while (i < ntypes &&
-		   seek_type(history, probe, action->user_id_datum, types[i]))
+		   seek_type(history, probe, action->user_id_datum, types[i], &type))
 	{
-		bool		isnull;
-		Bytes		type = bytes_of_text(slot_getattr(probe->slot,
-													  Anum_actions_action_type,
-													  &isnull));
+		int			end = ntypes;
 
 		CHECK_FOR_INTERRUPTS();
-		while (i < ntypes && compare_bytes(types[i], type) < 0)
-			i++;
+		/* The first that is not before the type found */
+		while (i < end)
+		{
+			int			middle = i + (end - i) / 2;
+
+			if (compare_bytes(types[middle], type) < 0)
+				i = middle + 1;
+			else
+				end = middle;
+		}
 		if (i < ntypes && compare_bytes(types[i], type) == 0)
-			done[i++] = true;
+			add_place(found, i++);
 	}
-	ExecClearTuple(probe->slot);
+	probe->scan->xs_want_itup = false;
 }
 
 typedef struct TypesNote
@@ -682,28 +783,28 @@ typedef struct TypesNote
 	int		   *places;
 } TypesNote;
 
+/* The note is filled in memory of the current context. */
 static void
 find_types_done(History *history, const Action *action, const Bytes *types,
-				int ntypes, TypesNote *note, MemoryContext context)
+				int ntypes, TypesNote *note)
 {
-	bool	   *done = palloc0(ntypes * sizeof(bool));
+	TypesDone	found = {history->types_done};
 
 	if (!history->actions_open)
 		open_actions(history);
-	for (int i = 0; i < history->nactions; i++)
-		leap_types(history, &history->actions[i], action, types, ntypes, done);
-	for (int i = 0; i < ntypes; i++)
-		note->n += done[i];
-	note->places = note->n == 0 ? NULL :
-		MemoryContextAlloc(context, note->n * sizeof(int));
-	note->n = 0;
-	for (int i = 0; i < ntypes; i++)
+	if (history->types_max < ntypes)
 	{
-		if (done[i])
-			note->places[note->n++] = i;
+		history->types_done = found.done =
+			MemoryContextAllocZero(history->context, ntypes * sizeof(bool));
+		history->types_max = ntypes;
 	}
+	for (int i = 0; i < history->nactions; i++)
+		leap_types(history, &history->actions[i], action, types, ntypes, &found);
+	for (int i = 0; i < found.n; i++)
+		found.done[found.places[i]] = false;
+	note->n = found.n;
+	note->places = found.places;
 	note->known = true;
-	pfree(done);
 }
 
 const int *
@@ -715,10 +816,14 @@ history_types_done(History *history, const Action *action, const Bytes *types,
 	TypesNote  *note = history_note(history, action, key, sizeof(TypesNote));
 
 	if (note == NULL)
-		find_types_done(history, action, types, ntypes, note = &unkept,
-						CurrentMemoryContext);
+		find_types_done(history, action, types, ntypes, note = &unkept);
 	else if (!note->known)
-		find_types_done(history, action, types, ntypes, note, history->context);
+	{
+		MemoryContext old = MemoryContextSwitchTo(history->context);
+
+		find_types_done(history, action, types, ntypes, note);
+		MemoryContextSwitchTo(old);
+	}
 	*n = note->n;
 	return note->places;
 }
@@ -755,6 +860,8 @@ history_visit_events(History *history, Datum user_id, TimestampTz since,
 	{
 		Probe	   *probe = &history->events[i];
 
+		if (probe->before <= since)
+			continue;
 		probe_rescan(history, probe, keys, NUM_EVENT_KEYS);
 		while (more && probe_next(history, probe, ForwardScanDirection))
 		{

@@ -61,7 +61,8 @@ conditions_hold(Evaluator *evaluator, const Segment *segment)
 {
 	bool		holds = !segment->match_any;
 
-	if (segment->nconditions == 0 || !evaluator_user(evaluator)->found)
+	if (segment->nconditions == 0 || segment->broken ||
+		!evaluator_user(evaluator)->found)
 		return false;
 	for (int i = 0; i < segment->nconditions && holds != segment->match_any; i++)
 		holds = condition_holds(evaluator, segment, i);
@@ -76,25 +77,30 @@ segment_memo(Evaluator *evaluator, const Segment *segment)
 	return &evaluator->segment_scores[segment->ordinal];
 }
 
+static bool
+is_in(Evaluator *evaluator, const Segment *segment)
+{
+	uint8	   *memo = segment_memo(evaluator, segment);
+	bool		in;
+
+	if (*memo == SEGMENT_UNKNOWN || *memo == SEGMENT_NOT_LISTED)
+	{
+		in = (*memo == SEGMENT_UNKNOWN &&
+			  history_in_segment(evaluator->history,
+								 evaluator->action.user_id_datum,
+								 segment->name)) ||
+			conditions_hold(evaluator, segment);
+		*memo = in ? SEGMENT_IN : SEGMENT_OUT;
+	}
+	return *memo == SEGMENT_IN;
+}
+
 Score
 segment_score(Evaluator *evaluator, const char *name)
 {
 	const Segment *segment = rules_find_segment(evaluator->rules, name);
-	Datum		user_id = evaluator->action.user_id_datum;
-	uint8	   *memo;
-	bool		in;
 
-	if (segment == NULL)
-		return SCORE_NO;
-	memo = segment_memo(evaluator, segment);
-	if (*memo == SEGMENT_UNKNOWN || *memo == SEGMENT_NOT_LISTED)
-	{
-		in = (*memo == SEGMENT_UNKNOWN &&
-			  history_in_segment(evaluator->history, user_id, name)) ||
-			conditions_hold(evaluator, segment);
-		*memo = in ? SEGMENT_IN : SEGMENT_OUT;
-	}
-	return *memo == SEGMENT_IN ? SCORE_YES : SCORE_NO;
+	return segment != NULL && is_in(evaluator, segment) ? SCORE_YES : SCORE_NO;
 }
 
 void
@@ -139,7 +145,7 @@ segments_of_user(Evaluator *evaluator)
 	{
 		const Segment *segment = &rules->segments[i];
 
-		if (segment_score(evaluator, segment->name) == SCORE_YES)
+		if (is_in(evaluator, segment))
 			names[n++] = CStringGetTextDatum(segment->name);
 	}
 	return PointerGetDatum(construct_array(names, n, TEXTOID, -1, false,

@@ -186,25 +186,46 @@ user_argument(FunctionCallInfo fcinfo, int arg, UserRow *user)
 }
 
 /*
- * The condition in three arguments, parsed once a query: they are constants there.
+ * The condition in three arguments
+ */
+static Condition *
+parse_argument(FunctionCallInfo fcinfo, int arg)
+{
+	Condition  *condition = palloc(sizeof(Condition));
+	FaultList	faults = {NIL};
+
+	condition_parse(condition, text_to_cstring(PG_GETARG_TEXT_PP(arg)),
+					text_to_cstring(PG_GETARG_TEXT_PP(arg + 1)),
+					PG_GETARG_JSONB_P(arg + 2), 1.0, &faults, "");
+	fault_report(&faults, "condition");
+	if (condition_segments(condition, NIL) != NIL ||
+		condition_rules(condition, NIL) != NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("nudge.user_fits() knows no segments and rules"),
+				 errhint("Use nudge.in_segment().")));
+	return condition;
+}
+
+/*
+ * The same, parsed once a query where the arguments are constants
  */
 static const Condition *
 condition_argument(FunctionCallInfo fcinfo, int arg)
 {
 	FmgrInfo   *flinfo = fcinfo->flinfo;
+	bool		stable = true;
 
+	for (int i = arg; i < arg + 3; i++)
+		stable &= get_fn_expr_arg_stable(flinfo, i);
+	if (!stable)
+		return parse_argument(fcinfo, arg);
 	if (flinfo->fn_extra == NULL)
 	{
 		MemoryContext old = MemoryContextSwitchTo(flinfo->fn_mcxt);
-		Condition  *condition = palloc(sizeof(Condition));
-		FaultList	faults = {NIL};
 
-		condition_parse(condition, text_to_cstring(PG_GETARG_TEXT_PP(arg)),
-						text_to_cstring(PG_GETARG_TEXT_PP(arg + 1)),
-						PG_GETARG_JSONB_P(arg + 2), 1.0, &faults, "");
-		fault_report(&faults, "condition");
+		flinfo->fn_extra = parse_argument(fcinfo, arg);
 		MemoryContextSwitchTo(old);
-		flinfo->fn_extra = condition;
 	}
 	return flinfo->fn_extra;
 }
@@ -212,12 +233,13 @@ condition_argument(FunctionCallInfo fcinfo, int arg)
 /*
  * user_fits(u nudge.users, type, operator, parameters) returns boolean: the score
  * of a condition for a user without an action; null where it cannot be computed.
+ * It does without the compiled rules, which a parallel worker could not load.
  */
 Datum
 nudge_user_fits(PG_FUNCTION_ARGS)
 {
 	const Condition *condition = condition_argument(fcinfo, 1);
-	Evaluator	evaluator = {rules_acquire()};
+	Evaluator	evaluator = {NULL};
 	UserRow		user = {0};
 	Score		score;
 
@@ -230,7 +252,6 @@ nudge_user_fits(PG_FUNCTION_ARGS)
 	evaluator.user_known = true;
 	score = segment_condition_score(&evaluator, condition);
 	history_close(evaluator.history);
-	rules_release(evaluator.rules);
 	if (score == SCORE_ERROR)
 		PG_RETURN_NULL();
 	PG_RETURN_BOOL(score == SCORE_YES);

@@ -88,7 +88,7 @@ find_levels(SegmentNode *nodes, int n)
 static SegmentNode *
 make_nodes(const Rules *rules)
 {
-	SegmentNode	   *nodes = palloc0((rules->nsegments + 1) * sizeof(SegmentNode));
+	SegmentNode	   *nodes = palloc0(Max(rules->nsegments, 1) * sizeof(SegmentNode));
 
 	for (int i = 0; i < rules->nsegments; i++)
 		set_references(rules, &nodes[i],
@@ -108,10 +108,8 @@ segments_break_circles(Rules *rules)
 	find_levels(nodes, rules->nsegments);
 	for (int i = 0; i < rules->nsegments; i++)
 	{
-		if (nodes[i].level <= SEGMENT_MAX_LEVELS)
-			continue;
-		rules->segments[i].broken = true;
-		rules->segments[i].nconditions = 0;
+		if (nodes[i].level > SEGMENT_MAX_LEVELS)
+			rules->segments[i].broken = true;
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
@@ -142,22 +140,19 @@ find_containing(SegmentNode *nodes, int n, int place)
 }
 
 SegmentGraphFault
-segments_fault(const Rules *rules, const char *name, List *references)
+segments_fault(const Rules *rules, const Segment *segment)
 {
-	const Segment *segment = rules_find_segment(rules, name);
-	int			place = segment != NULL ? segment->ordinal : rules->nsegments;
-	int			n = Max(rules->nsegments, place + 1);
-	SegmentNode	   *nodes = make_nodes(rules);
+	SegmentNode *nodes = make_nodes(rules);
+	SegmentNode *node = &nodes[segment->ordinal];
 
-	set_references(rules, &nodes[place], references);
-	find_containing(nodes, n, place);
-	for (int i = 0; i < nodes[place].nreferences; i++)
+	find_containing(nodes, rules->nsegments, segment->ordinal);
+	for (int i = 0; i < node->nreferences; i++)
 	{
-		if (nodes[nodes[place].references[i]].contains)
+		if (nodes[node->references[i]].contains)
 			return SEGMENTS_CIRCULAR;
 	}
-	find_levels(nodes, n);
-	for (int i = 0; i < n; i++)
+	find_levels(nodes, rules->nsegments);
+	for (int i = 0; i < rules->nsegments; i++)
 	{
 		if (nodes[i].contains && nodes[i].level > SEGMENT_MAX_LEVELS)
 			return SEGMENTS_TOO_DEEP;

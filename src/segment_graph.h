@@ -31,11 +31,8 @@ extern List *segment_references(const Segment *segment);
  */
 extern void segments_break_circles(Rules *rules);
 
-/*
- * What becomes of the segments if one of them, which may be a new one, refers to
- * others by the names in a list.
- */
-extern SegmentGraphFault segments_fault(const Rules *rules, const char *name,
-										List *references);
+/* Does a segment contain itself, or is it one level too many for another? */
+extern SegmentGraphFault segments_fault(const Rules *rules,
+										const Segment *segment);
 
 #endif							/* NUDGE_SEGMENT_GRAPH_H */

@@ -141,12 +141,13 @@ write_part(SegmentSql *query, const Segment *segment)
 {
 	StringInfoData joins;
 	StringInfo	sql = &query->sql;
+	List	   *references = segment->broken ? NIL : segment_references(segment);
 	List	   *joined = NIL;
 	ListCell   *lc;
 
 	check_stack_depth();
 	initStringInfo(&joins);
-	foreach(lc, segment_references(segment))
+	foreach(lc, references)
 	{
 		const Segment *other = rules_find_segment(query->rules, lfirst(lc));
 
@@ -162,7 +163,7 @@ write_part(SegmentSql *query, const Segment *segment)
 	query->written[segment->ordinal] = true;
 	appendStringInfo(sql, "%ss%d AS (", sql->len > 0 ? ",\n" : "WITH ",
 					 segment->ordinal);
-	if (segment->nconditions > 0)
+	if (segment->nconditions > 0 && !segment->broken)
 	{
 		appendStringInfo(sql, "SELECT u.user_id FROM nudge.users u%s WHERE ",
 						 joins.data);

@@ -18,6 +18,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "condition.h"
 #include "executor/spi.h"
@@ -30,9 +31,11 @@
 #include "segment_graph.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
+#include "utils/inval.h"
 #include "utils/snapmgr.h"
 
 PG_FUNCTION_INFO_V1(nudge_check_segment);
+PG_FUNCTION_INFO_V1(nudge_check_segment_circles);
 PG_FUNCTION_INFO_V1(nudge_keep_segments);
 
 static bool
@@ -68,48 +71,18 @@ check_condition(FaultList *faults, const char *path, const char *name,
 		check_condition_references(faults, path, condition, NULL);
 }
 
-/*
- * The names in conditions do not lead back.
- */
-static void
-check_circles(FaultList *faults, const char *name, List *references)
-{
-	const Rules *rules;
-	SegmentGraphFault fault;
-
-	LockRelationOid(nudge_relation(NUDGE_SEGMENTS), ShareUpdateExclusiveLock);
-	rules = rules_acquire();
-	fault = segments_fault(rules, name, references);
-	rules_release(rules);
-	if (fault == SEGMENTS_CIRCULAR)
-		fault_add(faults, ERRCODE_INVALID_PARAMETER_VALUE, "conditions",
-				  "Leave out one of the conditions that lead from segment to segment.",
-				  "segment \"%s\" refers to itself by way of other segments", name);
-	else if (fault == SEGMENTS_TOO_DEEP)
-		fault_add(faults, ERRCODE_STATEMENT_TOO_COMPLEX, "conditions",
-				  psprintf("No more than %d segments may stand one within the other.",
-						   SEGMENT_MAX_LEVELS),
-				  "segments are nested too deeply");
-}
-
 static void
 check_conditions(FaultList *faults, const char *name, const Jsonb *document)
 {
 	int			n;
 	Condition  *conditions = conditions_check_array(document, faults, "conditions",
 													&n);
-	List	   *references = NIL;
 
-	if (faults->faults != NIL)
+	if (conditions == NULL)
 		return;
 	for (int i = 0; i < n; i++)
-	{
 		check_condition(faults, psprintf("conditions[%d]", i), name,
 						&conditions[i]);
-		references = condition_segments(&conditions[i], references);
-	}
-	if (faults->faults == NIL && references != NIL)
-		check_circles(faults, name, references);
 }
 
 /*
@@ -133,6 +106,60 @@ nudge_check_segment(PG_FUNCTION_ARGS)
 	check_conditions(&faults, name, DatumGetJsonbP(value));
 	fault_report(&faults, "segment");
 	return PointerGetDatum(row);
+}
+
+static void
+report_graph_fault(const char *name, SegmentGraphFault fault)
+{
+	FaultList	faults = {NIL};
+
+	if (fault == SEGMENTS_CIRCULAR)
+		fault_add(&faults, ERRCODE_INVALID_PARAMETER_VALUE, "conditions",
+				  "Leave out one of the conditions that lead from segment to segment.",
+				  "segment \"%s\" refers to itself by way of other segments", name);
+	else if (fault == SEGMENTS_TOO_DEEP)
+		fault_add(&faults, ERRCODE_STATEMENT_TOO_COMPLEX, "conditions",
+				  psprintf("No more than %d segments may stand one within the other.",
+						   SEGMENT_MAX_LEVELS),
+				  "segments are nested too deeply");
+	fault_report(&faults, "segment");
+}
+
+/*
+ * Trigger on segments, after INSERT or UPDATE of conditions of a row: the names in
+ * conditions do not lead back.  This is asked when all rows of the statement are
+ * there, of the compiled rules, which are loaded anew.
+ */
+Datum
+nudge_check_segment_circles(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = after_row_trigger(fcinfo, "check_segment_circles");
+	char	   *name = row_text(trigger, trigger_row(trigger), "name");
+	int			n;
+	FaultList	faults = {NIL};
+	List	   *references = NIL;
+	bool		isnull;
+	Datum		value = row_column(trigger, trigger_row(trigger), "conditions",
+								   &isnull);
+	Condition  *conditions = conditions_check_array(DatumGetJsonbP(value), &faults,
+													"conditions", &n);
+	const Rules *rules;
+	const Segment *segment;
+
+	for (int i = 0; conditions != NULL && i < n; i++)
+		references = condition_segments(&conditions[i], references);
+	if (references == NIL)
+		return PointerGetDatum(NULL);
+
+	LockRelationOid(nudge_relation(NUDGE_SEGMENTS), ShareUpdateExclusiveLock);
+	CacheInvalidateRelcacheByRelid(nudge_relation(NUDGE_RULES));
+	CommandCounterIncrement();
+	rules = rules_acquire();
+	segment = rules_find_segment(rules, name);
+	if (segment != NULL)
+		report_graph_fault(name, segments_fault(rules, segment));
+	rules_release(rules);
+	return PointerGetDatum(NULL);
 }
 
 /*

@@ -49,6 +49,8 @@ INSERT INTO callable VALUES
     ('executor', 'run_start'), ('executor', 'run_step'), ('executor', 'run_finish'), ('executor', 'doze'),
     ('executor', 'setting'), ('executor', 'count_items'), ('executor', 'count_items_until'),
     ('analyst', 'setting');
+INSERT INTO callable VALUES     -- segments
+    ('app', 'in_segment'), ('marketer', 'in_segment'), ('marketer', 'segment_users'), ('marketer', 'segment_size'), ('analyst', 'segment_size');
 
 -- The lifecycle
 INSERT INTO allowed
@@ -239,6 +241,8 @@ SELECT is(as_role('t_marketer', $$INSERT INTO nudge.frequency_caps (rule_id, per
     SELECT rule_id, 'daily', 1 FROM nudge.rules WHERE name OPERATOR(pg_catalog.=) 't_priv'$$), '', 'and a cap');
 SELECT is(as_role('t_marketer', $$INSERT INTO nudge.segments (name) VALUES ('t_priv')$$), '', 'and a segment');
 SELECT is(as_role('t_marketer', $$INSERT INTO nudge.segment_members (segment, user_id) VALUES ('t_priv', 'p1')$$), '', 'and its members');
+SELECT is(as_role('t_marketer', $$UPDATE nudge.segments SET conditions = '[{"type": "user_attribute", "operator": "exists", "parameters": {"path": "user_id"}}]' WHERE name OPERATOR(pg_catalog.=) 't_priv'$$), '', 'and its conditions');
+SELECT is(as_role('t_marketer', $$SELECT nudge.segment_size('t_priv')$$), (SELECT count(*)::text FROM (SELECT user_id FROM nudge.users UNION SELECT 'p1') u), 'and counts its users without reading users');
 SELECT is(as_role('t_marketer', $$UPDATE nudge.rules SET status = 'paused' WHERE name OPERATOR(pg_catalog.=) 't_priv'$$), '', 'and pauses the rule');
 SELECT is(as_role('t_marketer', $$SELECT pg_catalog.count(*) FROM nudge.evaluate('p1', 'login')$$), (SELECT count(*)::text FROM nudge.rules), 'and tries it');
 SELECT is(as_role('t_marketer', $$SELECT pg_catalog.count(*) FROM nudge.explain('p1', 'login')$$), (SELECT count(*)::text FROM nudge.rules), 'and has it explained');
