@@ -32,7 +32,7 @@ CREATE TABLE nudge.timers (
 CREATE INDEX timers_due_idx ON nudge.timers (due_at, user_id);
 CREATE INDEX timers_rule_idx ON nudge.timers (rule_id);
 COMMENT ON TABLE nudge.timers IS 'When nudge.run_timers has to look at a user for a rule with a schedule';
-COMMENT ON COLUMN nudge.timers.timer IS 'Tells several timers of a user and a rule apart: an action or a key';
+COMMENT ON COLUMN nudge.timers.timer IS 'Tells several timers of a user and a rule apart: the action that they follow';
 COMMENT ON COLUMN nudge.timers.due_at IS 'NULL: not before another signal';
 COMMENT ON COLUMN nudge.timers.key IS 'What the schedule''s key says of the action: a cart, an appointment';
 COMMENT ON COLUMN nudge.timers.started_at IS 'When the action occurred that the timer follows up';
@@ -502,24 +502,24 @@ DECLARE
     action_key CONSTANT text := nudge.timer_key(action.action_data, rule.schedule);
     n record;
 BEGIN
-    -- What came before it counts no more; without a key it clears all keys.
+    -- What came before it counts no more, unless it had been due by then; without a
+    -- key it counts for all keys.
     DELETE FROM nudge.timers t
     WHERE t.user_id = action.user_id AND t.rule_id = rule.rule_id
       AND (t.started_at, t.action_id) < (action.occurred_at, action.action_id)
-      AND (t.timer = action_key
-           OR action_key = '' AND action.action_type <> ALL (nudge.timer_types(rule.schedule -> 'action')));
-    IF action.action_type <> ALL (nudge.timer_types(rule.schedule -> 'action'))
-        OR nudge.timer_answered(action.user_id, rule.types, rule.schedule, action_key, action.occurred_at,
-                                action.action_id, action.recorded_at, 'infinity')
-    THEN
+      AND t.due_at >= action.occurred_at AND (t.key = action_key OR action_key = '');
+    IF action.action_type <> ALL (nudge.timer_types(rule.schedule -> 'action')) THEN
         RETURN;
     END IF;
     SELECT f.* INTO n FROM nudge.timer_next(rule.rule_id, action.user_id, floor,
         jsonb_path_query_first_tz(action.action_data, (rule.schedule ->> 'path')::jsonpath, '{}', true)) AS f;
-    IF n.occurs_at IS NOT NULL THEN
+    IF n.occurs_at IS NOT NULL
+        AND NOT nudge.timer_answered(action.user_id, rule.types, rule.schedule, action_key, action.occurred_at,
+                                     action.action_id, action.recorded_at, n.occurs_at)
+    THEN
         INSERT INTO nudge.timers (user_id, rule_id, timer, due_at, key, occurrence, date, started_at, recorded_at,
                                   action_id, action_type, action_data, context)
-        VALUES (action.user_id, rule.rule_id, action_key, n.occurs_at, action_key, n.occurrence, n.date,
+        VALUES (action.user_id, rule.rule_id, action.action_id::text, n.occurs_at, action_key, n.occurrence, n.date,
                 action.occurred_at, action.recorded_at, action.action_id, action.action_type, action.action_data,
                 action.context)
         ON CONFLICT DO NOTHING;
