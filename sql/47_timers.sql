@@ -30,7 +30,8 @@ CREATE TABLE nudge.timers (
         autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000,
         autovacuum_vacuum_cost_delay = 0);
 CREATE INDEX timers_due_idx ON nudge.timers (due_at, user_id);
-CREATE INDEX timers_rule_idx ON nudge.timers (rule_id);
+-- (With the user, so that a look-up of a user's timers does well by it too.)
+CREATE INDEX timers_rule_idx ON nudge.timers (rule_id, user_id, timer);
 COMMENT ON TABLE nudge.timers IS 'When nudge.run_timers has to look at a user for a rule with a schedule';
 COMMENT ON COLUMN nudge.timers.timer IS 'Tells several timers of a user and a rule apart: the action that they follow';
 COMMENT ON COLUMN nudge.timers.due_at IS 'NULL: not before another signal';
@@ -305,34 +306,50 @@ $$;
 COMMENT ON FUNCTION nudge.plan_timer(bigint, text, timestamptz) IS
     'Internal: sets a user''s timer of a rule that goes by a date of the user';
 
--- A user's dates or time zone changed at a time.  What should have fired by now
--- and has not stays.
-CREATE FUNCTION nudge.plan_user(user_id text, at timestamptz, as_of timestamptz) RETURNS void
+-- Dates or time zones of users changed.  What should have fired by now and has not
+-- stays.
+CREATE FUNCTION nudge.plan_users(signals nudge.timer_signals[], as_of timestamptz) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    r nudge.timer_rules;
     t record;
     n record;
 BEGIN
-    FOR r IN SELECT c.* FROM nudge.timer_rules c
-             WHERE c.active AND c.stage <> 'clearing' AND c.kind IN ('anniversary', 'milestone', 'reminder')
-    LOOP
-        PERFORM nudge.plan_timer(r.rule_id, user_id, least(at - r.grace, as_of - r.grace,
+    WITH changed AS MATERIALIZED (
+        SELECT s.user_id, min(s.at) AS at FROM unnest(signals) AS s WHERE s.signal = 'user'
+        GROUP BY s.user_id ORDER BY s.user_id
+    ), planned AS MATERIALIZED (
+        SELECT c.user_id, r.rule_id, f.occurs_at, f.occurrence, f.date
+        FROM changed c
+        CROSS JOIN nudge.timer_rules r
+        CROSS JOIN LATERAL nudge.timer_next(r.rule_id, c.user_id, least(c.at - r.grace, as_of - r.grace,
             (SELECT x.due_at FROM nudge.timers x
-             WHERE x.user_id = plan_user.user_id AND x.rule_id = r.rule_id AND x.due_at <= as_of)));
-    END LOOP;
-    FOR t IN SELECT x.*, c.schedule FROM nudge.timers x JOIN nudge.timer_rules c ON c.rule_id = x.rule_id
-             WHERE x.user_id = plan_user.user_id AND c.kind = 'action_reminder' AND x.due_at > as_of
+             WHERE x.user_id = c.user_id AND x.rule_id = r.rule_id AND x.due_at <= as_of)), NULL) AS f
+        WHERE r.active AND r.stage <> 'clearing' AND r.kind IN ('anniversary', 'milestone', 'reminder')
+    ), gone AS (
+        DELETE FROM nudge.timers x USING planned p
+        WHERE p.occurs_at IS NULL AND x.user_id = p.user_id AND x.rule_id = p.rule_id
+    )
+    INSERT INTO nudge.timers AS x (user_id, rule_id, due_at, occurrence, date)
+    SELECT p.user_id, p.rule_id, p.occurs_at, p.occurrence, p.date FROM planned p WHERE p.occurs_at IS NOT NULL
+    ON CONFLICT ON CONSTRAINT timers_pkey DO UPDATE
+    SET due_at = excluded.due_at, occurrence = excluded.occurrence, date = excluded.date
+    WHERE (x.due_at, x.occurrence, x.date) IS DISTINCT FROM (excluded.due_at, excluded.occurrence, excluded.date);
+
+    FOR t IN SELECT x.*, c.schedule
+             FROM unnest(signals) AS s
+             JOIN nudge.timers x ON x.user_id = s.user_id
+             JOIN nudge.timer_rules c ON c.rule_id = x.rule_id
+             WHERE s.signal = 'user' AND c.kind = 'action_reminder' AND x.due_at > as_of
     LOOP
-        SELECT f.* INTO n FROM nudge.timer_next(t.rule_id, user_id, '-infinity',
+        SELECT f.* INTO n FROM nudge.timer_next(t.rule_id, t.user_id, '-infinity',
             jsonb_path_query_first_tz(t.action_data, (t.schedule ->> 'path')::jsonpath, '{}', true)) AS f;
         UPDATE nudge.timers AS x SET due_at = n.occurs_at, occurrence = n.occurrence, date = n.date
         WHERE x.user_id = t.user_id AND x.rule_id = t.rule_id AND x.timer = t.timer AND n.occurs_at IS NOT NULL;
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION nudge.plan_user(text, timestamptz, timestamptz) IS
-    'Internal: sets a user''s timers after a change of the user';
+COMMENT ON FUNCTION nudge.plan_users(nudge.timer_signals[], timestamptz) IS
+    'Internal: sets timers after dates or time zones of users changed';
 
 CREATE FUNCTION nudge.due_date(rule nudge.timer_rules, timer nudge.timers, as_of timestamptz) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -741,7 +758,7 @@ DECLARE
     u text;
 BEGIN
     IF rule.kind = 'recurring' THEN
-        PERFORM nudge.set_clock(rule, z, rule.floor) FROM nudge.user_timezones() AS z;
+        PERFORM nudge.set_clock(rule, z, rule.floor) FROM (SELECT '' UNION SELECT nudge.user_timezones()) AS u (z);
     ELSIF rule.kind <> 'abandonment' THEN
         users := ARRAY(SELECT x.user_id FROM nudge.users x WHERE x.user_id > rule.filled_to
                        ORDER BY x.user_id LIMIT max_users);
@@ -891,8 +908,6 @@ BEGIN
         CASE s.signal
         WHEN 'action' THEN
             fired := fired + nudge.hear_action(s, as_of);
-        WHEN 'user' THEN
-            PERFORM nudge.plan_user(s.user_id, s.at, as_of);
         WHEN 'moved' THEN
             fired := fired + nudge.move_user(s.user_id, s.at, as_of);
         ELSE
@@ -900,11 +915,15 @@ BEGIN
         END CASE;
     END LOOP;
 
+    IF EXISTS (SELECT FROM unnest(signals) AS x WHERE x.signal = 'user') THEN
+        PERFORM nudge.plan_users(signals, as_of);
+    END IF;
+
     -- New users may have brought new zones.
     PERFORM nudge.set_clock(c, z.timezone, greatest(least(z.at, as_of), c.floor))
     FROM (SELECT coalesce(u.timezone, '') AS timezone, min(x.at) AS at
           FROM unnest(signals) AS x JOIN nudge.users u ON u.user_id = x.user_id
-          WHERE x.signal = 'zone' GROUP BY 1) AS z
+          WHERE x.signal IN ('user', 'zone') GROUP BY 1) AS z
     CROSS JOIN nudge.timer_rules c
     WHERE c.active AND c.kind = 'recurring'
       AND NOT EXISTS (SELECT FROM nudge.timer_clocks k WHERE k.rule_id = c.rule_id AND k.timezone = z.timezone);
@@ -1002,6 +1021,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     step record;
     total integer := 0;
+    max_rows integer := 1000;
 BEGIN
     IF as_of IS NULL OR NOT isfinite(as_of) THEN
         RAISE EXCEPTION 'as_of must be a finite time'
@@ -1014,9 +1034,11 @@ BEGIN
     END IF;
     PERFORM pg_advisory_xact_lock(1853187175, 47);
     LOOP
-        SELECT s.fired, s.is_over INTO step FROM nudge.timer_step(as_of, 1000) AS s;
+        SELECT s.fired, s.is_over INTO step FROM nudge.timer_step(as_of, max_rows) AS s;
         total := total + step.fired;
         EXIT WHEN step.is_over;
+        -- What a transaction takes away stays in its way in the indexes.
+        max_rows := least(2 * max_rows, 100000);
     END LOOP;
     RETURN total;
 END
@@ -1086,7 +1108,7 @@ REVOKE ALL ON ROUTINE nudge.schedule_is_good(jsonb), nudge.local_instant(timesta
     nudge.timer_answered(text, text[], jsonb, text, timestamptz, bigint, timestamptz, timestamptz),
     nudge.settle_timer(nudge.timer_rules, text, timestamptz, text, timestamptz, timestamptz, bigint, text, jsonb, jsonb, text),
     nudge.timer_document(nudge.timer_rules, text, timestamptz, text),
-    nudge.plan_timer(bigint, text, timestamptz), nudge.plan_user(text, timestamptz, timestamptz),
+    nudge.plan_timer(bigint, text, timestamptz), nudge.plan_users(nudge.timer_signals[], timestamptz),
     nudge.due_date(nudge.timer_rules, nudge.timers, timestamptz),
     nudge.start_abandonment(nudge.timer_rules, nudge.actions),
     nudge.due_abandonment(nudge.timer_rules, nudge.timers, timestamptz),
