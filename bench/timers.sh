@@ -19,7 +19,7 @@ SELECT nudge.create_rule('{"name": "monday", "type": "time_based", "schedule": {
 SELECT nudge.create_rule('{"name": "cart", "type": "time_based",
     "schedule": {"kind": "abandonment", "start": "cart_add", "unless": "purchase", "within": "1 hour"}}');
 SELECT nudge.create_rule('{"name": "quiet", "type": "time_based", "schedule": {"kind": "decline", "after": "14 days"}}');
-SELECT nudge.run_timers('2021-01-01');
+SELECT nudge.run_timers('2021-01-05 12:00+00');
 INSERT INTO nudge.users (user_id, email, timezone, profile)
 SELECT 'user' || n, 'user' || n || '@example.com',
        (ARRAY['Europe/Berlin', 'America/New_York', 'Asia/Tokyo', NULL])[1 + n % 4],
