@@ -4,7 +4,7 @@
 # against 1,000 users, each in a database of its own.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-runs=2000
+runs=10000
 few=timers_few
 sql "DROP DATABASE IF EXISTS $few"
 sql "CREATE DATABASE $few TEMPLATE $PGDATABASE"
