@@ -57,12 +57,14 @@ my %schedules = (
 	decline => '"kind": "decline", "types": ["view"], "after": "30 hours", "grace": "50 years"',
 	decline_late => '"kind": "decline", "types": ["view", "book"], "after": "20 hours"',
 	reminder => '"kind": "reminder", "action": "book", "path": "$.starts_at", "key": "$.cart", "offset": "-1 day", "unless": "cancel", "grace": "50 years"',
+	renewal => '"kind": "reminder", "attribute": "profile.renewal", "offset": "-1 day", "grace": "50 years"',
 	recurring => '"kind": "recurring", "days": ["mon", "thu"], "starting": "2021-01-01", "grace": "50 years"',
 	recurring_late => '"kind": "recurring", "every": "2 days", "starting": "2021-01-01", "at": "18:00"');
 
 my $setup = <<SQL;
 CREATE EXTENSION pg_nudge;
 INSERT INTO nudge.users (user_id, timezone, profile) VALUES $rows;
+CREATE TABLE moves (user_id text, at timestamptz, date date);
 SQL
 foreach my $name (sort keys %schedules)
 {
@@ -138,6 +140,22 @@ foreach my $round (1 .. $rounds)
 	my $next = $clock + $hour + int(rand(rand() < 0.3 ? 4 * $day : 12 * $hour));
 	my @runs;
 
+	# Some dates move, and some are cleared, when all has fired that was due.
+	my $moves = '';
+	foreach my $n (map { int(rand($users)) } 1 .. 8)
+	{
+		my $date = rand() < 0.2 ? 'NULL' : sprintf(q{date '2021-01-01' + %d}, ($clock - $start) / $day + 3 + int(rand(5)));
+		$moves .= "INSERT INTO moves VALUES ('user_$n', to_timestamp($clock), $date) ON CONFLICT DO NOTHING;\n";
+	}
+	$node->safe_psql('postgres', <<SQL);
+CREATE UNIQUE INDEX IF NOT EXISTS moves_key ON moves (user_id, at);
+SELECT nudge.run_timers(to_timestamp($clock));
+$moves
+UPDATE nudge.users u SET profile = CASE WHEN m.date IS NULL THEN u.profile - 'renewal'
+                                        ELSE u.profile || jsonb_build_object('renewal', m.date) END
+FROM moves m WHERE m.user_id = u.user_id AND m.at = to_timestamp($clock);
+SQL
+
 	push @runs, start_script("writer_${round}_$_", writer_script($round, $_, $clock, $next)) foreach (0 .. $writers - 1);
 	push @runs, start_script("runner_${round}_$_", runner_script($clock, 40)) foreach (1 .. 3);
 	if ($round % 4)
@@ -208,6 +226,12 @@ SELECT 'milestone', user_id, extract(epoch FROM (joined + 10 + time '09:00') AT 
 UNION ALL
 SELECT 'recurring', user_id, extract(epoch FROM (d + time '09:00') AT TIME ZONE zone)::bigint
 FROM u, generate_series(timestamp '2021-01-01', '2021-12-31', '1 day') AS d WHERE extract(isodow FROM d) IN (1, 4)
+UNION ALL
+SELECT DISTINCT 'renewal', user_id, extract(epoch FROM due)::bigint
+FROM (SELECT m.user_id, (m.date - 1 + time '09:00') AT TIME ZONE u.zone AS due,
+             lead(m.at) OVER (PARTITION BY m.user_id ORDER BY m.at) AS next_at
+      FROM moves m JOIN u USING (user_id)) AS x
+WHERE due <= next_at OR due IS NOT NULL AND next_at IS NULL
 UNION ALL
 SELECT 'recurring_late', user_id, extract(epoch FROM (d + time '18:00') AT TIME ZONE zone)::bigint
 FROM u, generate_series(timestamp '2021-01-01', '2021-12-31', '2 days') AS d
