@@ -146,15 +146,15 @@ nudge_timer_wants(PG_FUNCTION_ARGS)
 }
 
 /*
- * The action in hand; all of the user's history counts as before it, and is not
- * added to by it.
+ * The action in hand: taken as recorded just now, after all of the user's history,
+ * which it is not to be counted with once more.
  */
 static void
 action_in_hand(Action *action, FunctionCallInfo fcinfo)
 {
 	memset(action, 0, sizeof(Action));
 	action->recorded = true;
-	action->recorded_at = DT_NOEND - 1;
+	action->recorded_at = Max(GetCurrentTimestamp(), PG_GETARG_TIMESTAMPTZ(2)) + 1;
 	action->user_id_datum = PointerGetDatum(PG_GETARG_TEXT_PP(1));
 	action->user_id = bytes_of_text(action->user_id_datum);
 	action->occurred_at = PG_GETARG_TIMESTAMPTZ(6);

@@ -96,13 +96,18 @@ date_text(Timestamp wall, bool with_time)
 	int			year;
 	int			month;
 	int			day;
-	int64		minutes = (wall - wall_of_date(date_of_wall(wall), 0)) / USECS_PER_MINUTE;
+	int			seconds = (wall - wall_of_date(date_of_wall(wall), 0)) / USECS_PER_SEC;
+	int			minutes = seconds / SECS_PER_MINUTE;
 
 	j2date(date_of_wall(wall) + POSTGRES_EPOCH_JDATE, &year, &month, &day);
 	if (!with_time)
 		return psprintf("%04d-%02d-%02d", year, month, day);
-	return psprintf("%04d-%02d-%02dT%02d:%02d", year, month, day,
-					(int) (minutes / MINS_PER_HOUR), (int) (minutes % MINS_PER_HOUR));
+	if (seconds % SECS_PER_MINUTE == 0)
+		return psprintf("%04d-%02d-%02dT%02d:%02d", year, month, day,
+						minutes / MINS_PER_HOUR, minutes % MINS_PER_HOUR);
+	return psprintf("%04d-%02d-%02dT%02d:%02d:%02d", year, month, day,
+					minutes / MINS_PER_HOUR, minutes % MINS_PER_HOUR,
+					seconds % SECS_PER_MINUTE);
 }
 
 /*

@@ -340,10 +340,10 @@ note_change(const TriggerData *trigger, TimerSignals *signals)
 	user_id = is.values[Anum_users_user_id - 1];
 	if ((moved && index->has_zones) || dates_change(index, update ? &was : NULL, &is))
 		append_signal(signals, "user", now, user_id, NULL);
+	else if (index->has_clocks && !update && !is.nulls[Anum_users_timezone - 1])
+		append_signal(signals, "zone", now, user_id, NULL);
 	if (index->has_clocks && moved)
 		append_signal(signals, "moved", now, user_id, NULL);
-	else if (index->has_clocks && !update)
-		append_signal(signals, "zone", now, user_id, NULL);
 }
 
 /*

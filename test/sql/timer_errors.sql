@@ -102,3 +102,22 @@ DELETE FROM nudge.rules WHERE name LIKE 'te %';
 DELETE FROM nudge.users WHERE user_id = 'te_u';
 DELETE FROM nudge.pending WHERE user_id = 'te_u';
 SELECT nudge.run_timers('2021-03-02 09:00+00');
+
+-- With nothing to do, a run writes nothing
+BEGIN;
+SELECT nudge.run_timers('2021-03-02 09:00+00');
+SELECT s.is_over, s.pause > 0 AS sleeps FROM nudge.run_step('1 s', clock_timestamp() + '1 hour', false) AS s;
+SELECT pg_current_xact_id_if_assigned() IS NULL AS wrote_nothing;
+ROLLBACK;
+
+-- An error in a schedule does not keep messages from going out
+BEGIN;
+INSERT INTO nudge.users (user_id) VALUES ('te_u');
+INSERT INTO nudge.timer_rules (rule_id, schedule, active, kind, floor, stage)
+VALUES (-1, '{"within": "soon"}', true, 'decline', now(), 'filling');
+CREATE FUNCTION pg_temp.fails() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE 'a fault'; END$$;
+CREATE TRIGGER fails BEFORE UPDATE ON nudge.timer_rules FOR EACH ROW EXECUTE FUNCTION pg_temp.fails();
+SELECT s.is_over FROM nudge.run_step('1 s', clock_timestamp() + '1 hour', false) AS s;
+\set VERBOSITY terse
+SELECT nudge.run_timers('2021-03-02 09:00+00');
+ROLLBACK;

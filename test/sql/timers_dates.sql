@@ -108,7 +108,7 @@ INSERT INTO nudge.users (user_id, timezone, profile) VALUES
     ('gap', 'Europe/Berlin', '{"birthday": "1990-03-28"}'), ('repeat', 'Europe/Berlin', '{"birthday": "1990-10-31"}');
 SELECT pg_temp.made('{"name": "at night", "schedule": {"kind": "anniversary", "attribute": "profile.birthday", "at": "02:30"}}');
 SELECT nudge.run_timers('2021-01-01');
-SELECT * FROM due WHERE user_id IN ('gap', 'repeat');
+SELECT * FROM due WHERE user_id IN ('gap', 'repeat') ORDER BY user_id;
 DELETE FROM nudge.rules;
 
 -- Milestones: once, some time after a date

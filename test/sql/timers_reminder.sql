@@ -15,7 +15,7 @@ CREATE VIEW fired AS
     SELECT r.name, p.user_id, p.fired_at, p.occurrence, p.action_type, p.action_data
     FROM nudge.pending p JOIN nudge.rules r USING (rule_id);
 CREATE VIEW due AS
-    SELECT r.name, t.user_id, t.timer, t.due_at, t.occurrence FROM nudge.timers t JOIN nudge.rules r USING (rule_id);
+    SELECT r.name, t.user_id, t.key, t.due_at, t.occurrence FROM nudge.timers t JOIN nudge.rules r USING (rule_id);
 
 -- Of an attribute
 SELECT nudge.create_rule('{"name": "renewal", "type": "time_based", "schedule":
@@ -64,13 +64,13 @@ SELECT pg_temp.act('a', 'appointment_booked', '2021-05-01 11:00', '{"id": 2, "st
 SELECT pg_temp.act('b', 'appointment_booked', '2021-05-01 10:00', '{"id": 1, "starts_at": "2021-05-10T15:00:00+02:00"}');
 SELECT pg_temp.act('c', 'appointment_booked', '2021-05-01 10:00', '{"id": 1, "starts_at": "2021-05-10T15:00:00+02:00"}');
 SELECT nudge.run_timers('2021-05-01 12:00+00');
-SELECT * FROM due ORDER BY user_id, timer;
+SELECT * FROM due ORDER BY user_id, key;
 -- One moves, one is cancelled, one of another's is not
 SELECT pg_temp.act('a', 'appointment_booked', '2021-05-02 10:00', '{"id": 1, "starts_at": "2021-05-09T15:00:00+02:00", "doctor": "No"}');
 SELECT pg_temp.act('b', 'appointment_cancelled', '2021-05-02 10:00', '{"id": 1}');
 SELECT pg_temp.act('c', 'appointment_cancelled', '2021-05-02 10:00', '{"id": 7}');
 SELECT nudge.run_timers('2021-05-02 12:00+00');
-SELECT * FROM due ORDER BY user_id, timer;
+SELECT * FROM due ORDER BY user_id, key;
 -- Without a key all are
 SELECT pg_temp.act('c', 'appointment_cancelled', '2021-05-02 13:00');
 -- What comes in late does not undo what came after it

@@ -99,12 +99,22 @@ $node->safe_psql('source', $_) foreach (
 	"SELECT nudge.ack(message_id, claim_token, 'p-' || message_id) FROM nudge.claim('dump', 10)",
 	"SELECT nudge.nack(message_id, claim_token, 'no', message_id % 2 = 0) FROM nudge.claim('dump', 4)",
 	"SELECT count(*) FROM nudge.claim('dump', 3)",
-	"SELECT nudge.record_event(message_id, 'opened', now(), '{\"event_id\": \"1\"}') FROM nudge.outbox WHERE status = 'sent'");
+	"SELECT nudge.record_event(message_id, 'opened', now(), '{\"event_id\": \"1\"}') FROM nudge.outbox WHERE status = 'sent'",
+	# schedules: timers that fired, that wait, and what has not been looked at
+	"INSERT INTO nudge.rules (name, trigger_type, schedule) VALUES "
+	  . "('milestone', 'time_based', '{\"kind\": \"milestone\", \"attribute\": \"created_at\", \"after\": \"1 hour\"}'), "
+	  . "('recurring', 'time_based', '{\"kind\": \"recurring\", \"days\": [\"mon\"]}'), "
+	  . "('abandoned', 'time_based', '{\"kind\": \"abandonment\", \"start\": \"add\", \"unless\": \"buy\", \"within\": \"3 hours\"}')",
+	"INSERT INTO nudge.actions (user_id, action_type) SELECT 'user-' || g, 'add' FROM generate_series(1, 5) g",
+	"SELECT nudge.run_timers(now() + interval '2 hours')",
+	"UPDATE nudge.users SET timezone = 'Asia/Tokyo' WHERE user_id = 'user-7'",
+	"UPDATE nudge.rules SET schedule = schedule || '{\"grace\": \"1 hour\"}' WHERE name = 'recurring'");
 
 my $summary = 'SELECT '
-  . join(', ', map { "(SELECT count(*) > 0 FROM nudge.$_)" } qw(pending message_queue message_blocks message_results events cap_usage executor_runs frequency_caps))
+  . join(', ', map { "(SELECT count(*) > 0 FROM nudge.$_)" } qw(pending message_queue message_blocks message_results events cap_usage executor_runs frequency_caps
+	timers timer_firings timer_signals timer_rule_changes timer_rules timer_clocks))
   . ", (SELECT count(DISTINCT tableoid) FROM nudge.actions)";
-is($node->safe_psql('source', $summary), 't|t|t|t|t|t|t|t|4',
+is($node->safe_psql('source', $summary), 't|t|t|t|t|t|t|t|t|t|t|t|t|t|4',
 	'there are rows of every kind, in four partitions of actions');
 my @source = split /\n/, $node->safe_psql('source', $fingerprint);
 
