@@ -589,6 +589,7 @@ DECLARE
     step  record;
     busy  text[] := '{}';
     total integer := 0;
+    max_rows integer := 1000;
 BEGIN
     IF as_of IS NULL OR NOT isfinite(as_of) THEN
         RAISE EXCEPTION 'as_of must be a finite time, not %', coalesce(as_of::text, 'NULL')
@@ -603,10 +604,12 @@ BEGIN
     PERFORM pg_advisory_xact_lock(1853187175, 49);
     PERFORM nudge.hear_lifecycle(as_of);
     LOOP
-        SELECT s.moved, s.busy, s.is_over INTO step FROM nudge.lifecycle_step(as_of, 1000) AS s;
+        SELECT s.moved, s.busy, s.is_over INTO step FROM nudge.lifecycle_step(as_of, max_rows) AS s;
         total := total + step.moved;
         busy := busy || step.busy;
         EXIT WHEN step.is_over;
+        -- What a transaction takes away stays in its way in the indexes.
+        max_rows := least(2 * max_rows, 100000);
     END LOOP;
     INSERT INTO nudge.lifecycle_checks (user_id) SELECT DISTINCT b FROM unnest(busy) AS b;
     RETURN total;
@@ -640,6 +643,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     step record;
     total integer := 0;
+    max_rows integer := 1000;
 BEGIN
     IF as_of IS NULL OR NOT isfinite(as_of) THEN
         RAISE EXCEPTION 'as_of must be a finite time'
@@ -653,9 +657,11 @@ BEGIN
     PERFORM nudge.run_lifecycle(as_of);
     PERFORM pg_advisory_xact_lock(1853187175, 47);
     LOOP
-        SELECT s.fired, s.is_over INTO step FROM nudge.timer_step(as_of, 1000) AS s;
+        SELECT s.fired, s.is_over INTO step FROM nudge.timer_step(as_of, max_rows) AS s;
         total := total + step.fired;
         EXIT WHEN step.is_over;
+        -- What a transaction takes away stays in its way in the indexes.
+        max_rows := least(2 * max_rows, 100000);
     END LOOP;
     RETURN total;
 END
@@ -729,7 +735,6 @@ COMMENT ON COLUMN nudge.lifecycle_flow.from_stage IS 'NULL: the first stage of a
 INSERT INTO nudge.access_rights (access, kind, object, privileges) VALUES
     ('marketer', 'table', 'lifecycle_stages', 'SELECT, INSERT, UPDATE, DELETE'),
     ('marketer', 'table', 'lifecycle_flow', 'SELECT'),
-    ('analyst', 'table', 'lifecycle_stages', 'SELECT'),
     ('analyst', 'table', 'lifecycle_flow', 'SELECT'),
     ('executor', 'routine', 'run_lifecycle', 'EXECUTE');
 

@@ -62,8 +62,7 @@ INSERT INTO callable VALUES     -- segments
 -- The lifecycle
 INSERT INTO allowed
 SELECT 'marketer', 'lifecycle_stages', p, '*' FROM unnest('{SELECT,INSERT,UPDATE,DELETE}'::text[]) AS p;
-INSERT INTO allowed VALUES ('marketer', 'lifecycle_flow', 'SELECT', '*'), ('analyst', 'lifecycle_stages', 'SELECT', '*'),
-    ('analyst', 'lifecycle_flow', 'SELECT', '*');
+INSERT INTO allowed VALUES ('marketer', 'lifecycle_flow', 'SELECT', '*'), ('analyst', 'lifecycle_flow', 'SELECT', '*');
 INSERT INTO callable VALUES ('executor', 'run_lifecycle');
 
 -- Tables, views, materialised views, partitions: each privilege on each column

@@ -166,7 +166,7 @@ SELECT look('2021-08-06');
 SELECT count(*) FROM nudge.lifecycle_transitions;
 
 -- More users than a step takes, with actions of one transaction
-DELETE FROM nudge.lifecycle_stages WHERE name IN ('a', 'b');
+DELETE FROM nudge.lifecycle_stages;
 INSERT INTO nudge.users (user_id, created_at) SELECT 'u' || i, '2021-01-01' FROM generate_series(1, 2500) AS i;
 INSERT INTO nudge.lifecycle_stages (name, position, conditions) VALUES
     ('buyer', 9, '[{"type": "action_count", "parameters": {"action_type": "purchase"}}]');
