@@ -465,7 +465,7 @@ BEGIN
                 AND x.occurred_at > advance_decline.started_at
               UNION ALL
               SELECT x.occurred_at, x.recorded_at FROM nudge.actions x
-              WHERE x.user_id = advance_decline.user_id AND rule.types IS NULL
+              WHERE x.user_id = advance_decline.user_id AND rule.types IS NULL AND x.source IS DISTINCT FROM 'pg_nudge'
                 AND x.recorded_at >= least(advance_decline.started_at, advance_decline.recorded_at) - interval '1 day'
                 AND x.occurred_at > advance_decline.started_at) AS h
         ORDER BY h.occurred_at, h.recorded_at

@@ -96,7 +96,7 @@ BEGIN
                   WHERE x.user_id = u AND x.action_type = ANY (rule.types) AND x.recorded_at >= first - interval '1 day'
                   UNION ALL
                   SELECT x.occurred_at, x.recorded_at FROM nudge.actions x
-                  WHERE x.user_id = u AND rule.types IS NULL AND x.recorded_at >= first - interval '1 day') AS h;
+                  WHERE x.user_id = u AND rule.types IS NULL AND x.source IS DISTINCT FROM 'pg_nudge' AND x.recorded_at >= first - interval '1 day') AS h;
             CONTINUE WHEN a.occurred_at IS NULL;
             INSERT INTO nudge.timers (user_id, rule_id, due_at, started_at, recorded_at)
             VALUES (u, rule.rule_id, CASE WHEN a.occurred_at >= first THEN a.occurred_at + after END,

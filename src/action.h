@@ -57,6 +57,12 @@ typedef struct Action
 /* Points action into the tuple in slot; good until the slot changes. */
 extern void action_from_slot(Action *action, TupleTableSlot *slot);
 
+/*
+ * Whether an action with this source was recorded by the engine, instead of being the
+ * user's own; 0 is NULL.
+ */
+extern bool source_is_engine(Datum source);
+
 /* action_data and context; an empty object where they are NULL. */
 extern Jsonb *action_data(Action *action);
 extern Jsonb *action_context(Action *action);

@@ -103,18 +103,6 @@ satisfies(Counting *counting, Action *action)
 						  what->where_document ? past_document(action) : data);
 }
 
-/* Did the engine record it, instead of the user's doing it?  source may be 0. */
-static bool
-is_of_engine(Datum source)
-{
-	static const Bytes engine = {ACTION_SOURCE_ENGINE,
-	sizeof(ACTION_SOURCE_ENGINE) - 1};
-
-	return DatumGetPointer(source) != NULL &&
-		bytes_equal(bytes_of_text(PointerGetDatum(PG_DETOAST_DATUM_PACKED(source))),
-					engine);
-}
-
 /*
  * Counts one action; a PastActionVisitor.
  */
@@ -129,7 +117,7 @@ count_action(TupleTableSlot *slot, void *arg)
 	if (occurred_at < counting->since)
 		return true;
 	if (counting->what->any_type &&
-		is_of_engine(slot_getattr(slot, Anum_actions_source, &isnull)))
+		source_is_engine(slot_getattr(slot, Anum_actions_source, &isnull)))
 		return true;
 	if (counting->times != NULL)
 		counting->times[counting->count] =
@@ -177,7 +165,7 @@ count_thought(Counting *counting, Evaluator *evaluator)
 
 	if (!action->recorded && action->occurred_at >= counting->since &&
 		is_counted_type(counting->what, action->action_type) &&
-		!(counting->what->any_type && is_of_engine(action->source_datum)) &&
+		!(counting->what->any_type && source_is_engine(action->source_datum)) &&
 		(counting->what->where == NULL || satisfies(counting, action)))
 		counting->count++;
 }

@@ -233,7 +233,8 @@ timer_signals_action(TimerSignals *signals, const Action *action)
 	if (!index->listening)
 		return;
 	if (is_wanted(signals, timer_index_find(index, action->action_type), action) ||
-		(index->any.ndeclines > 0 && is_wanted(signals, &index->any, action)))
+		(index->any.ndeclines > 0 && !source_is_engine(action->source_datum) &&
+		 is_wanted(signals, &index->any, action)))
 		append_signal(signals, "action", action->recorded_at, action->user_id_datum,
 					  action);
 }

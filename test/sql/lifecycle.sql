@@ -175,6 +175,20 @@ INSERT INTO nudge.actions (user_id, action_type) SELECT 'u' || i, 'purchase' FRO
 SELECT nudge.run_lifecycle();
 SELECT lifecycle_stage, count(*) FROM nudge.users WHERE user_id LIKE 'u%' GROUP BY 1;
 
+-- What the engine records does not make a user return from a decline in engagement
+DELETE FROM nudge.lifecycle_stages;
+INSERT INTO nudge.lifecycle_stages TABLE shipped;
+SELECT nudge.create_rule('{"name": "decline", "type": "time_based", "template_id": "lifecycle",
+                           "schedule": {"kind": "decline", "after": "7 days"}}') > 0 AS created;
+INSERT INTO nudge.users (user_id, created_at) VALUES ('fay', now() - interval '40 days');
+SELECT nudge.run_timers();
+SELECT nudge.register_action('fay', 'visit');
+SELECT nudge.run_timers();
+SELECT nudge.run_timers(now() + interval '7 days 1 hour');
+SELECT nudge.run_timers(now() + interval '14 days 1 hour');
+SELECT count(*) FROM told WHERE user_id = 'fay';
+SELECT nudge.run_timers(now() + interval '21 days 2 hours');
+
 -- action_type "*": any action of the user's own, in segments by both ways
 SELECT did('eve', now() - interval '1 day', 2), did('eve', now(), 9, 'pg_nudge'), did('eve', now() - interval '9 days');
 INSERT INTO nudge.users (user_id) VALUES ('eve');
