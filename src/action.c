@@ -51,6 +51,20 @@ action_from_slot(Action *action, TupleTableSlot *slot)
 	action->context = NULL;
 }
 
+bool
+source_is_engine(Datum source)
+{
+	static const Bytes engine = {ACTION_SOURCE_ENGINE,
+	sizeof(ACTION_SOURCE_ENGINE) - 1};
+	Bytes		bytes;
+
+	if (DatumGetPointer(source) == NULL)
+		return false;
+	bytes = bytes_of_text(PointerGetDatum(PG_DETOAST_DATUM_PACKED(source)));
+	return bytes.length == engine.length &&
+		memcmp(bytes.data, engine.data, bytes.length) == 0;
+}
+
 Jsonb *
 jsonb_empty_object(void)
 {

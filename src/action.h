@@ -31,9 +31,13 @@ enum
 	Natts_actions = Anum_actions_recorded_at
 };
 
+/* actions.source of what the engine records, which users did not do themselves */
+#define ACTION_SOURCE_ENGINE "pg_nudge"
+
 typedef struct Action
 {
 	bool		recorded;		/* false: only thought of (evaluate, explain) */
+	bool		ends_history;	/* thought of at recorded_at: nothing later counts */
 	int64		action_id;		/* where recorded */
 	Datum		user_id_datum;
 	Bytes		user_id;
@@ -52,6 +56,12 @@ typedef struct Action
 
 /* Points action into the tuple in slot; good until the slot changes. */
 extern void action_from_slot(Action *action, TupleTableSlot *slot);
+
+/*
+ * Whether an action with this source was recorded by the engine, instead of being the
+ * user's own; 0 is NULL.
+ */
+extern bool source_is_engine(Datum source);
 
 /* action_data and context; an empty object where they are NULL. */
 extern Jsonb *action_data(Action *action);

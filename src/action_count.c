@@ -39,7 +39,11 @@ typedef struct Counting
 	int64		limit;
 	const char *error;			/* an action could not be looked into */
 	MemoryContext context;		/* reset after each action */
+	TimestampTz *times;			/* of the counted ones, if asked for */
 } Counting;
+
+/* So many actions are told apart when it is asked how long a count will hold. */
+#define MAX_TIMES 10000
 
 /*
  * What the path sees: the action's data, and what is not in it under action,
@@ -112,6 +116,14 @@ count_action(TupleTableSlot *slot, void *arg)
 
 	if (occurred_at < counting->since)
 		return true;
+	if (counting->what->any_type &&
+		source_is_engine(slot_getattr(slot, Anum_actions_source, &isnull)))
+		return true;
+	if (counting->times != NULL)
+		counting->times[counting->count] =
+			Min(occurred_at,
+				DatumGetTimestampTz(slot_getattr(slot, Anum_actions_recorded_at,
+												 &isnull)));
 	if (counting->what->where == NULL)
 		counting->count++;
 	else
@@ -127,9 +139,14 @@ count_action(TupleTableSlot *slot, void *arg)
 	return counting->count < counting->limit;
 }
 
+/*
+ * Is the action in hand of a type that counts?  Segments are asked without one.
+ */
 static bool
 is_counted_type(const ActionCount *what, Bytes type)
 {
+	if (what->any_type)
+		return type.length > 0;
 	for (int i = 0; i < what->ntypes; i++)
 	{
 		if (bytes_equal(what->types[i], type))
@@ -148,6 +165,7 @@ count_thought(Counting *counting, Evaluator *evaluator)
 
 	if (!action->recorded && action->occurred_at >= counting->since &&
 		is_counted_type(counting->what, action->action_type) &&
+		!(counting->what->any_type && source_is_engine(action->source_datum)) &&
 		(counting->what->where == NULL || satisfies(counting, action)))
 		counting->count++;
 }
@@ -161,6 +179,9 @@ count_past(Counting *counting, Evaluator *evaluator, int64 after_id)
 		counting->context = AllocSetContextCreate(CurrentMemoryContext,
 												  "pg_nudge past action",
 												  ALLOCSET_DEFAULT_SIZES);
+	if (what->any_type)
+		history_visit_actions(evaluator->history, &evaluator->action, (Datum) 0,
+							  counting->since, after_id, count_action, counting);
 	for (int i = 0; i < what->ntypes && counting->count < counting->limit; i++)
 	{
 		Datum		type =
@@ -270,4 +291,53 @@ score_action_count(Evaluator *evaluator, const Condition *condition)
 		return score_error(evaluator, evaluator->count_error);
 	holds = evaluator->count >= what->least && evaluator->count <= what->most;
 	return score_of(holds != what->negated);
+}
+
+static int
+compare_times_descending(const void *a, const void *b)
+{
+	TimestampTz left = *(const TimestampTz *) a;
+	TimestampTz right = *(const TimestampTz *) b;
+
+	return left < right ? 1 : left > right ? -1 : 0;
+}
+
+/*
+ * When the nth last of some actions leaves the window
+ */
+static TimestampTz
+leaves_window(const Counting *counting, int64 n)
+{
+	TimestampTz leaves;
+
+	if (n < 1 || n > counting->count ||
+		pg_add_s64_overflow(counting->times[n - 1], counting->what->window + 1,
+							&leaves))
+		return PG_INT64_MAX;
+	return leaves;
+}
+
+TimestampTz
+action_count_holds_until(Evaluator *evaluator, const ActionCount *what)
+{
+	Counting	counting = {what, window_begin(evaluator, what->window)};
+	TimestampTz until;
+
+	/* The whole history only grows. */
+	if (what->window == 0 || !history_is_complete(evaluator->history))
+		return PG_INT64_MAX;
+	counting.limit = MAX_TIMES;
+	counting.times = palloc(MAX_TIMES * sizeof(TimestampTz));
+	count_past(&counting, evaluator, PG_INT64_MIN);
+	qsort(counting.times, counting.count, sizeof(TimestampTz),
+		  compare_times_descending);
+
+	/* Falling below least, and falling to most */
+	until = leaves_window(&counting, what->least);
+	if (what->most < PG_INT64_MAX)
+		until = Min(until, leaves_window(&counting, what->most + 1));
+	if (counting.count == MAX_TIMES)
+		until = Min(until, leaves_window(&counting, MAX_TIMES));
+	pfree(counting.times);
+	return until;
 }

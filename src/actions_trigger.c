@@ -25,6 +25,7 @@
 #include "relations.h"
 #include "rule_index.h"
 #include "schedule.h"
+#include "timer_signal.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -121,6 +122,7 @@ evaluate_rows(Tuplestorestate *rows, TupleTableSlot *slot)
 {
 	Evaluator	evaluator = {rules_acquire()};
 	Scheduler  *scheduler = scheduler_open();
+	TimerSignals *signals = timer_signals_open(evaluator.rules);
 	MemoryContext row_context = AllocSetContextCreate(CurrentMemoryContext,
 													  "pg_nudge action",
 													  ALLOCSET_DEFAULT_SIZES);
@@ -152,6 +154,7 @@ evaluate_rows(Tuplestorestate *rows, TupleTableSlot *slot)
 			history_rows++;
 			continue;
 		}
+		timer_signals_action(signals, &evaluator.action);
 		if (rule_index_rejects(evaluator.rules->index,
 							   evaluator.action.action_type))
 			continue;
@@ -165,6 +168,7 @@ evaluate_rows(Tuplestorestate *rows, TupleTableSlot *slot)
 	ExecClearTuple(slot);
 
 	scheduler_close(scheduler, &evaluator);
+	timer_signals_close(signals);
 	history_close(evaluator.history);
 	if (history_rows > 0)
 		tally_history(history_rows, evaluator.now);

@@ -135,10 +135,12 @@ typedef struct Bytes
 /*
  * How often the user did actions of some types: from least to most times, or not
  * so often.  An action counts if it was neither recorded nor occurred before
- * now - window.
+ * now - window.  With any_type, actions of all types count that are the user's own:
+ * not those that the engine records (ACTION_SOURCE_ENGINE).
  */
 typedef struct ActionCount
 {
+	bool		any_type;		/* "*": types is empty */
 	int			ntypes;
 	Bytes	   *types;
 	int64		window;			/* microseconds; 0: the whole history */
@@ -312,5 +314,12 @@ extern bool condition_read(WrittenCondition *written, const JsonbValue *value,
  * of memory
  */
 extern bool condition_input_error(int sqlstate);
+
+/*
+ * Checks a jsonpath that is not one of a condition; takes a subtransaction.  hint
+ * says what a path reads.
+ */
+extern void check_jsonpath(FaultList *faults, const char *path, const char *text,
+						   const char *hint);
 
 #endif							/* NUDGE_CONDITION_H */

@@ -225,6 +225,19 @@ drop_duplicates(ActionCount *count)
 	count->ntypes = n;
 }
 
+/*
+ * "*" stands for all types.
+ */
+static void
+take_any_type(ActionCount *count)
+{
+	for (int i = 0; i < count->ntypes && !count->any_type; i++)
+		count->any_type = count->types[i].length == 1 &&
+			count->types[i].data[0] == '*';
+	if (count->any_type)
+		count->ntypes = 0;
+}
+
 void
 parse_action_count(Parser *parser)
 {
@@ -237,6 +250,7 @@ parse_action_count(Parser *parser)
 	parser->condition->count = count;
 	count->types = take_strings(parser, PARAMETER_ACTION_TYPE, &count->ntypes);
 	drop_duplicates(count);
+	take_any_type(count);
 	if (is_given(parser, PARAMETER_WITHIN))
 	{
 		parse_within(parser, PARAMETER_WITHIN);

@@ -292,3 +292,14 @@ parse_jsonpath(Parser *parser)
 		compile_parameter(parser, PARAMETER_PATH,
 						  "A path reads $.user and $.action.");
 }
+
+void
+check_jsonpath(FaultList *faults, const char *path, const char *text,
+			   const char *hint)
+{
+	JsonPath   *jsonpath = jsonpath_check(faults, path, text);
+
+	if (jsonpath != NULL && jsonpath_has_variables(jsonpath))
+		fault_add(faults, ERRCODE_UNDEFINED_OBJECT, path, hint,
+				  "jsonpath has a variable, but there are none");
+}

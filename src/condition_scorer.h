@@ -87,6 +87,14 @@ extern Score score_attribute_change(Evaluator *evaluator,
 /* How often, or at least so often if that decides */
 extern int64 action_count_seen(Evaluator *evaluator, const ActionCount *count);
 extern Score score_action_count(Evaluator *evaluator, const Condition *condition);
+
+/*
+ * When, at the earliest, the passage of time alone changes whether a count is
+ * within its bounds; PG_INT64_MAX: never.
+ */
+extern TimestampTz action_count_holds_until(Evaluator *evaluator,
+											const ActionCount *count);
+
 /* What is known of a rule's messages within the condition's time */
 typedef struct MessageEngagement
 {

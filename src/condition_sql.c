@@ -16,6 +16,7 @@
 
 #include <math.h>
 
+#include "action.h"
 #include "catalog/pg_type.h"
 #include "common/int.h"
 #include "mb/pg_wchar.h"
@@ -601,6 +602,8 @@ engagement_level_to_sql(Translation *translation)
 	appendStringInfoString(sql, " END");
 }
 
+#define QUOTED_SOURCE_ENGINE "'" ACTION_SOURCE_ENGINE "'"
+
 static const char *
 counted_actions(Translation *translation)
 {
@@ -608,9 +611,15 @@ counted_actions(Translation *translation)
 	StringInfoData sql;
 
 	initStringInfo(&sql);
-	appendStringInfoString(&sql, "a.action_type IN (");
-	append_strings(&sql, count->types, count->ntypes);
-	appendStringInfoChar(&sql, ')');
+	if (count->any_type)
+		appendStringInfoString(&sql,
+							   "a.source IS DISTINCT FROM " QUOTED_SOURCE_ENGINE);
+	else
+	{
+		appendStringInfoString(&sql, "a.action_type IN (");
+		append_strings(&sql, count->types, count->ntypes);
+		appendStringInfoChar(&sql, ')');
+	}
 	if (count->window > 0)
 	{
 		const char *since = time_ago(translation->now, count->window);

@@ -257,7 +257,8 @@ nudge_create_rule(PG_FUNCTION_ARGS)
 
 	reason = rule_never_fires(config.trigger_type, config.conditions,
 							  config.nconditions);
-	if (reason != NULL)
+	/* What time makes fire needs no conditions. */
+	if (reason != NULL && (config.schedule == NULL || config.nconditions > 0))
 		warn_never_fires(config.name, reason);
 	rule_judged(rule_id);
 	PG_RETURN_INT64(rule_id);

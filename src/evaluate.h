@@ -65,6 +65,10 @@ typedef struct Evaluator
 	int			nengagements;
 	struct Engagement *engagements;
 
+	/* Where a schedule fires the rule: which occurrence, and when it was due */
+	Datum		occurrence;		/* text; 0: an action fires it */
+	TimestampTz occurs_at;
+
 	/* After SCORE_ERROR: why */
 	const char *error;
 

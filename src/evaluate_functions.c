@@ -219,7 +219,9 @@ nudge_evaluate_rules(PG_FUNCTION_ARGS)
 
 		CHECK_FOR_INTERRUPTS();
 		evaluator_reset(&evaluator);
+		/* A rule with a schedule is not fired by actions. */
 		matched = evaluate_rule(&evaluator, rule, scores, &score, NULL, NULL) &&
+			rule->schedule == NULL &&
 			evaluate_segments(&evaluator, rule, &missing);
 		values[0] = Int64GetDatum(rule->rule_id);
 		values[1] = CStringGetTextDatum(rule->name);

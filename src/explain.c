@@ -30,6 +30,7 @@
 #include "schedule.h"
 #include "segment.h"
 #include "send_time.h"
+#include "timer_signal.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/numeric.h"
@@ -170,6 +171,31 @@ explain_missing_segments(Explanation *explanation, Evaluator *evaluator,
 			explain_segment(explanation, evaluator, segment);
 	}
 	pushJsonbValue(&explanation->detail, WJB_END_OBJECT, NULL);
+}
+
+/*
+ * No action fires a rule with a schedule.
+ */
+static void
+explain_schedule(Explanation *explanation, Evaluator *evaluator, const Rule *rule)
+{
+	TimestampTz due;
+
+	if (rule->schedule == NULL)
+		return;
+	if (timer_next_due(evaluator, rule, &due))
+	{
+		push_cstring(&explanation->detail, "next_due", timestamptz_to_str(due));
+		decide(explanation, "scheduled_rule",
+			   psprintf("actions do not fire it; its schedule is due next at %s",
+						timestamptz_to_str(due)));
+	}
+	else
+	{
+		push_cstring(&explanation->detail, "next_due", NULL);
+		decide(explanation, "scheduled_rule",
+			   "actions do not fire it, and its schedule has nothing due for the user");
+	}
 }
 
 static void
@@ -505,6 +531,7 @@ nudge_explain(PG_FUNCTION_ARGS)
 		evaluator_reset(&evaluator);
 		pushJsonbValue(&explanation.detail, WJB_BEGIN_OBJECT, NULL);
 		explain_status(&explanation, rule);
+		explain_schedule(&explanation, &evaluator, rule);
 		explain_conditions(&explanation, &evaluator, rule);
 		explain_segments(&explanation, &evaluator, rule);
 		explain_entry(&explanation, &evaluator, rule);

@@ -400,7 +400,12 @@ rescan_actions(History *history, Probe *probe, const Action *action, Datum type,
 	ScanKeyData keys[NUM_ACTION_KEYS];
 
 	key_text(&keys[0], 1, action->user_id_datum);
-	key_text(&keys[1], 2, type);
+	if (DatumGetPointer(type) != NULL)
+		key_text(&keys[1], 2, type);
+	else
+		ScanKeyEntryInitialize(&keys[1], 0, 2, BTGreaterEqualStrategyNumber,
+							   InvalidOid, C_COLLATION_OID, F_TEXT_GE,
+							   PointerGetDatum(cstring_to_text("")));
 	ScanKeyInit(&keys[2], 3, BTGreaterEqualStrategyNumber, F_TIMESTAMPTZ_GE,
 				TimestampTzGetDatum(range->from));
 	ScanKeyInit(&keys[3], 3, BTLessEqualStrategyNumber, F_TIMESTAMPTZ_LE,
@@ -427,6 +432,8 @@ actions_before(const Action *action, TimestampTz since)
 
 	if (action->recorded)
 		range.to = action->recorded_at - 1;
+	else if (action->ends_history)
+		range.to = action->recorded_at;
 	return range;
 }
 

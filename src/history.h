@@ -51,7 +51,7 @@ extern bool history_last_action(History *history, const Action *action,
 /*
  * Actions of a type in the user's history, up to and including the action in hand
  * if that is recorded, one at a time until the visitor returns false.  Those
- * recorded before since are left out; with after_id, only those recorded in the same
+ * recorded before since are left out; type 0 means any type; with after_id, only those recorded in the same
  * transaction as the action in hand, after that id, are shown (else PG_INT64_MIN).
  */
 typedef bool (*PastActionVisitor) (TupleTableSlot *slot, void *arg);

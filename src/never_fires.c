@@ -248,8 +248,8 @@ judge_rows(const SPITupleTable *rows)
 {
 	Condition  *conditions = palloc(rows->numvals * sizeof(Condition));
 	int			n = 0;
-	Datum		values[6];
-	bool		nulls[6];
+	Datum		values[7];
+	bool		nulls[7];
 	const char *reason;
 
 	for (uint64 row = 0; row < rows->numvals; row++)
@@ -258,6 +258,9 @@ judge_rows(const SPITupleTable *rows)
 		if (!nulls[2] && !read_condition(&conditions[n++], values, nulls))
 			return;
 	}
+	/* What time makes fire needs no conditions. */
+	if (n == 0 && DatumGetBool(values[6]))
+		return;
 	reason = rule_never_fires(nudge_enum_ordinal(NUDGE_TRIGGER_TYPE,
 												 DatumGetObjectId(values[1])),
 							  conditions, n);

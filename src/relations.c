@@ -55,6 +55,8 @@ static const char *const relation_names[] = {
 	[NUDGE_QUIET_HOURS] = "quiet_hours",
 	[NUDGE_SUBSCRIPTIONS] = "subscriptions",
 	[NUDGE_SUPPRESSIONS] = "suppressions",
+	[NUDGE_TIMERS] = "timers",
+	[NUDGE_TIMER_SIGNALS] = "timer_signals",
 };
 
 /* Labels in the order of the C enums of rules.h and caps.h */

@@ -39,7 +39,9 @@ typedef enum NudgeRelation
 	NUDGE_CHANNEL_URGENCY,
 	NUDGE_QUIET_HOURS,
 	NUDGE_SUBSCRIPTIONS,
-	NUDGE_SUPPRESSIONS
+	NUDGE_SUPPRESSIONS,
+	NUDGE_TIMERS,
+	NUDGE_TIMER_SIGNALS
 } NudgeRelation;
 
 /* Oid of a table or sequence; error 55000 where the extension is not installed. */

@@ -347,6 +347,8 @@ asks_for_value(const Condition *condition)
 static bool
 asks_for_past(const ActionCount *count)
 {
+	if (count->any_type)
+		return false;
 	return count->negated ? count->least == 0 && count->most < PG_INT64_MAX :
 		count->least > 0;
 }
@@ -562,7 +564,8 @@ index_rule(RuleIndex *index, const Rule *rule)
 	const Condition **conditions;
 	int			n;
 
-	if (rule->broken ||
+	/* What time makes fire is not evaluated on actions. */
+	if (rule->broken || rule->schedule != NULL ||
 		(rule->status != RULE_ACTIVE && rule->status != RULE_TESTING))
 		return;
 

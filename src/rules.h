@@ -132,6 +132,7 @@ typedef struct Segment
 } Segment;
 
 typedef struct RuleIndex RuleIndex;
+typedef struct TimerIndex TimerIndex;
 
 /* A way to reach a user (channels.h) */
 typedef struct Channel Channel;
@@ -152,6 +153,7 @@ typedef struct Rules
 	int			nchannels;
 	Channel    *channels;		/* by name */
 	bool		unscored;		/* before an upgrade: channels go by a rule's order */
+	TimerIndex *timers;			/* of those with a schedule */
 } Rules;
 
 /*

@@ -39,6 +39,7 @@
 #include "rules_cache.h"
 #include "segment_graph.h"
 #include "send_window.h"
+#include "timer_index.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
@@ -744,6 +745,7 @@ load_rules(MemoryContext context, RowLoader rule_loader,
 	rules->nquiet_hours = quiet_hours.n;
 	rules->quiet_hours = (QuietHours *) quiet_hours.elements;
 	rules->index = rule_index_build(rules);
+	rules->timers = timer_index_build(rules);
 
 	MemoryContextSwitchTo(old);
 	return cached;

@@ -121,6 +121,7 @@ append_event(Scheduler *scheduler, const char *type, TimestampTz now,
 	values[Anum_events_metadata - 1] =
 		JsonbPGetDatum(metadata != NULL ? metadata : jsonb_empty_object());
 	values[Anum_events_action_id - 1] = Int64GetDatum(action_id);
+	nulls[Anum_events_action_id - 1] = action_id == 0;
 
 	appender_insert(open_once(scheduler, &scheduler->events, NUDGE_EVENTS,
 							  Natts_events),
@@ -184,6 +185,7 @@ append_pending(Scheduler *scheduler, Evaluator *evaluator, const Rule *rule,
 	nulls[Anum_pending_expires_at - 1] = !rule->has_expiry;
 	values[Anum_pending_score - 1] = Float8GetDatum(score);
 	values[Anum_pending_action_id - 1] = Int64GetDatum(action->action_id);
+	nulls[Anum_pending_action_id - 1] = action->action_id == 0;	/* a timer's */
 	values[Anum_pending_occurred_at - 1] =
 		TimestampTzGetDatum(action->occurred_at);
 	values[Anum_pending_action_type - 1] =
@@ -198,6 +200,8 @@ append_pending(Scheduler *scheduler, Evaluator *evaluator, const Rule *rule,
 		nulls[i] = true;
 	values[Anum_pending_reentry_key - 1] = reentry_key;
 	nulls[Anum_pending_reentry_key - 1] = reentry_key == (Datum) 0;
+	values[Anum_pending_occurrence - 1] = evaluator->occurrence;
+	nulls[Anum_pending_occurrence - 1] = evaluator->occurrence == (Datum) 0;
 
 	appender_insert(open_pending(scheduler), values, nulls);
 }
@@ -311,6 +315,20 @@ schedule_rule(Scheduler *scheduler, Evaluator *evaluator, const Rule *rule,
 	append_event(scheduler, "scheduled", evaluator->now, action->user_id_datum,
 				 action->action_id, rule->rule_id, pending_id, NULL, NULL);
 	remember_fired(rule);
+}
+
+void
+schedule_late(Scheduler *scheduler, Evaluator *evaluator, const Rule *rule)
+{
+	JsonbParseState *state = NULL;
+
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	push_text(&state, "occurrence", evaluator->occurrence, false);
+	push_timestamptz(&state, "occurs_at", evaluator->occurs_at);
+	append_event(scheduler, "skipped", evaluator->now,
+				 evaluator->action.user_id_datum, evaluator->action.action_id,
+				 rule->rule_id, 0, "late",
+				 JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL)));
 }
 
 /*

@@ -77,6 +77,10 @@ extern TimestampTz schedule_add_interval(TimestampTz time, const Interval *span)
 extern void schedule_rule(Scheduler *scheduler, Evaluator *evaluator,
 						  const Rule *rule, double score);
 
+/* An occurrence of a rule's schedule came due too long ago to fire now. */
+extern void schedule_late(Scheduler *scheduler, Evaluator *evaluator,
+						  const Rule *rule);
+
 /* A condition of a rule could not be computed; an EvaluationError. */
 extern void schedule_error(Evaluator *evaluator, const Rule *rule,
 						   int condition, void *arg);

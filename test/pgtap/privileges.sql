@@ -33,6 +33,10 @@ INSERT INTO allowed VALUES
     ('analyst', 'items', 'SELECT', '*'),
     ('analyst', 'item_pairs', 'SELECT', '*'),
     ('analyst', 'events', 'SELECT', 'event_id,user_id,event_type,rule_id,pending_id,message_id,action_id,reason,flag,occurred_at,recorded_at');
+INSERT INTO allowed VALUES
+    ('marketer', 'timers', 'SELECT', 'user_id,rule_id,timer,due_at,key,occurrence,date,started_at,recorded_at,action_id,action_type'),
+    ('marketer', 'timer_firings', 'SELECT', '*'),
+    ('analyst', 'timer_firings', 'SELECT', '*');
 INSERT INTO allowed
 SELECT 'marketer', t, p, '*'
 FROM unnest('{rules,conditions,frequency_caps,templates,segments,segment_members}'::text[]) AS t,
@@ -58,6 +62,9 @@ INSERT INTO callable VALUES
     ('executor', 'run_start'), ('executor', 'run_step'), ('executor', 'run_finish'), ('executor', 'doze'),
     ('executor', 'setting'), ('executor', 'count_items'), ('executor', 'count_items_until'),
     ('analyst', 'setting');
+INSERT INTO callable VALUES
+    ('executor', 'run_timers');
+
 INSERT INTO callable VALUES     -- segments
     ('app', 'in_segment'), ('marketer', 'in_segment'), ('marketer', 'segment_users'), ('marketer', 'segment_size'), ('analyst', 'segment_size');
 
@@ -79,6 +86,11 @@ INSERT INTO allowed
 SELECT 'marketer', t, p, '*'
 FROM unnest('{channels,channel_urgency}'::text[]) AS t, unnest('{SELECT,INSERT,UPDATE,DELETE}'::text[]) AS p;
 INSERT INTO callable VALUES ('marketer', 'channel_scores'), ('marketer', 'coordinate_channels');
+-- The lifecycle
+INSERT INTO allowed
+SELECT 'marketer', 'lifecycle_stages', p, '*' FROM unnest('{SELECT,INSERT,UPDATE,DELETE}'::text[]) AS p;
+INSERT INTO allowed VALUES ('marketer', 'lifecycle_flow', 'SELECT', '*'), ('analyst', 'lifecycle_flow', 'SELECT', '*');
+INSERT INTO callable VALUES ('executor', 'run_lifecycle');
 
 -- Tables, views, materialised views, partitions: each privilege on each column
 CREATE TEMP VIEW may AS

@@ -75,6 +75,11 @@ UPDATE nudge.channels SET base_score = 0.65, description = 'Mail' WHERE name = '
 UPDATE nudge.channels SET enabled = false WHERE name = 'push';
 INSERT INTO nudge.channel_urgency VALUES ('high', 'whatsapp', 0.9);
 UPDATE nudge.channel_urgency SET modifier = 0.5 WHERE urgency = 'low' AND channel = 'email';
+-- stages that came with the extension, changed, removed, in another place, and one that was added
+DELETE FROM nudge.lifecycle_stages WHERE name IN ('won_back', 'dormant');
+UPDATE nudge.lifecycle_stages SET position = CASE name WHEN 'new' THEN 4 WHEN 'active' THEN 1 ELSE 6 END
+    WHERE name IN ('new', 'active', 'at_risk');
+INSERT INTO nudge.lifecycle_stages (name, position, conditions) VALUES ('vip', 2, '[{"type": "lifecycle_stage", "parameters": {"stage": "active"}}]');
 INSERT INTO nudge.segments (name) VALUES ('some');
 INSERT INTO nudge.segment_members (segment, user_id) SELECT 'some', 'user-' || g FROM generate_series(1, 20) g;
 INSERT INTO nudge.rules (name, trigger_type, template_id, priority, delay, segments, cancel_on) VALUES
@@ -114,12 +119,22 @@ $node->safe_psql('source', $_) foreach (
 	"SELECT nudge.ack(message_id, claim_token, 'p-' || message_id) FROM nudge.claim('dump', 10)",
 	"SELECT nudge.nack(message_id, claim_token, 'no', message_id % 2 = 0) FROM nudge.claim('dump', 4)",
 	"SELECT count(*) FROM nudge.claim('dump', 3)",
-	"SELECT nudge.record_event(message_id, 'opened', now(), '{\"event_id\": \"1\"}') FROM nudge.outbox WHERE status = 'sent'");
+	"SELECT nudge.record_event(message_id, 'opened', now(), '{\"event_id\": \"1\"}') FROM nudge.outbox WHERE status = 'sent'",
+	# schedules: timers that fired, that wait, and what has not been looked at
+	"INSERT INTO nudge.rules (name, trigger_type, schedule) VALUES "
+	  . "('milestone', 'time_based', '{\"kind\": \"milestone\", \"attribute\": \"created_at\", \"after\": \"1 hour\"}'), "
+	  . "('recurring', 'time_based', '{\"kind\": \"recurring\", \"days\": [\"mon\"]}'), "
+	  . "('abandoned', 'time_based', '{\"kind\": \"abandonment\", \"start\": \"add\", \"unless\": \"buy\", \"within\": \"3 hours\"}')",
+	"INSERT INTO nudge.actions (user_id, action_type) SELECT 'user-' || g, 'add' FROM generate_series(1, 5) g",
+	"SELECT nudge.run_timers(now() + interval '2 hours')",
+	"UPDATE nudge.users SET timezone = 'Asia/Tokyo' WHERE user_id = 'user-7'",
+	"UPDATE nudge.rules SET schedule = schedule || '{\"grace\": \"1 hour\"}' WHERE name = 'recurring'");
 
 my $summary = 'SELECT '
-  . join(', ', map { "(SELECT count(*) > 0 FROM nudge.$_)" } qw(pending message_queue message_blocks message_results events cap_usage executor_runs frequency_caps subscriptions suppressions quiet_hours channels rule_entries))
+  . join(', ', map { "(SELECT count(*) > 0 FROM nudge.$_)" } qw(pending message_queue message_blocks message_results events cap_usage executor_runs frequency_caps
+	subscriptions suppressions quiet_hours channels rule_entries timers timer_firings timer_signals timer_rule_changes timer_rules timer_clocks))
   . ", (SELECT count(DISTINCT tableoid) FROM nudge.actions)";
-is($node->safe_psql('source', $summary), 't|t|t|t|t|t|t|t|t|t|t|t|t|4',
+is($node->safe_psql('source', $summary), ('t|' x 19) . '4',
 	'there are rows of every kind, in four partitions of actions');
 my @source = split /\n/, $node->safe_psql('source', $fingerprint);
 
