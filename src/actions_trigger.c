@@ -31,7 +31,6 @@
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
-#include "watch.h"
 
 PG_FUNCTION_INFO_V1(nudge_evaluate_actions);
 
@@ -90,9 +89,9 @@ evaluate_action(Evaluator *evaluator, Scheduler *scheduler)
 		double		score;
 
 		CHECK_FOR_INTERRUPTS();
-		/* A rule for whatever users do is not for changes of their data. */
+		/* A rule for whatever users do is not for what the engine records. */
 		if (candidates[i]->nconditions == 0 &&
-			is_profile_update(&evaluator->action))
+			source_is_engine(evaluator->action.source_datum))
 			continue;
 		if (evaluate_rule(evaluator, candidates[i], NULL, &score,
 						  schedule_error, scheduler))

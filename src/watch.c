@@ -25,7 +25,6 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
-#include "watch.h"
 
 #define USERS_ACTION_TYPE "profile_updated"
 
@@ -269,22 +268,6 @@ watch_rows(Watch *watch)
 	MemoryContextDelete(row_context);
 	change_actions_close(actions);
 	changed_rows_close(&rows);
-}
-
-static bool
-bytes_are(Bytes bytes, const char *string)
-{
-	return bytes.length == strlen(string) &&
-		memcmp(bytes.data, string, bytes.length) == 0;
-}
-
-bool
-is_profile_update(const Action *action)
-{
-	return bytes_are(action->action_type, USERS_ACTION_TYPE) &&
-		action->source_datum != (Datum) 0 &&
-		bytes_are(bytes_of_text(PointerGetDatum(PG_DETOAST_DATUM_PACKED(action->source_datum))),
-				  OWN_SOURCE);
 }
 
 /*
