@@ -682,6 +682,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     now CONSTANT timestamptz := clock_timestamp();
     is_idle boolean := true;
+    timers_over boolean;
 BEGIN
     executed := 0; failed := 0; skipped := 0; deferred := 0;
     -- An error in what stages ask for must not keep messages from going out.
@@ -695,7 +696,9 @@ BEGIN
     -- An error in what schedules want must not keep messages from going out.
     BEGIN
         IF pg_try_advisory_xact_lock(1853187175, 47) THEN
-            is_idle := (SELECT t.is_over FROM nudge.timer_step(now, 1000) AS t) AND is_idle;
+            -- (In one expression with is_idle, the step would be left out where that is false.)
+            SELECT t.is_over INTO timers_over FROM nudge.timer_step(now, 1000) AS t;
+            is_idle := is_idle AND timers_over;
         END IF;
     EXCEPTION
         WHEN OTHERS THEN

@@ -209,8 +209,8 @@ SELECT * FROM pg_temp.actions();
 -- Addresses are nobody's business
 UPDATE nudge.users SET email = 'other@example.org', phone = '+33 1', timezone = 'Europe/Berlin' WHERE user_id = 'wu1';
 UPDATE nudge.users SET email = NULL, push_token = 'tk' WHERE user_id LIKE 'wu_';
-SELECT * FROM pg_temp.actions();
--- A rule without conditions is for what users do, and for tables that somebody had watched
+SELECT * FROM pg_temp.actions() AS a ORDER BY a COLLATE "C";
+-- A rule without conditions is for what users do, not for what the engine records
 SELECT nudge.create_rule('{"name": "watch_table: all", "type": "behavioral"}') > 0 AS created;
 UPDATE nudge.users SET profile = profile || '{"a": 1}' WHERE user_id = 'wu1';
 UPDATE shop.orders SET status = 'all' WHERE order_id = 10;
