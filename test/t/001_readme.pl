@@ -1,4 +1,5 @@
-# Runs every SQL snippet of README.md, in order, in one database.
+# Runs every SQL snippet of README.md, in order, in one database; and those of each
+# page of docs/ in a database of its own, after the README's "Getting started".
 #
 # A snippet is a block fenced by ```sql.  Each is given to psql on its own and must
 # run without an error.  Where a block fenced by ```text follows it, with nothing
@@ -18,18 +19,20 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $readme = "$FindBin::Bin/../../README.md";
+my $root = "$FindBin::Bin/../..";
 my $dbname = 'app';
 
-# Cuts a file into fenced blocks: [language, text, line, follows], where follows tells
-# that only blank lines are between the block and the one before.
+# Cuts a file into fenced blocks: file, section (of the second level), language, text,
+# line, follows, where follows tells that only blank lines are between the block and
+# the one before.
 sub fenced_blocks
 {
 	my ($file) = @_;
 	my (@blocks, $block, $fence, $indent);
 	my $follows = 0;
+	my $section = '';
 
-	open my $handle, '<', $file or die "cannot read $file: $!";
+	open my $handle, '<', "$root/$file" or die "cannot read $file: $!";
 	while (my $line = <$handle>)
 	{
 		if (defined $block)
@@ -48,6 +51,8 @@ sub fenced_blocks
 		{
 			($indent, $fence) = ($1, $2);
 			$block = {
+				file => $file,
+				section => $section,
 				language => lc $3,
 				text => '',
 				line => $. + 1,
@@ -56,6 +61,7 @@ sub fenced_blocks
 		}
 		elsif ($line =~ /\S/)
 		{
+			$section = $1 if $line =~ /^##\s+(.*\S)/;
 			$follows = 0;
 		}
 	}
@@ -88,10 +94,18 @@ sub expected_pattern
 	return qr/\A$pattern\z/;
 }
 
-my @blocks = eval { fenced_blocks($readme) };
-is($@, '', 'README.md can be read and its blocks end');
-my @snippets = grep { $_->{language} eq 'sql' } @blocks;
-cmp_ok(scalar @snippets, '>', 0, 'README.md has SQL snippets');
+# Blocks of a file, which must have SQL snippets
+sub blocks_of
+{
+	my ($file) = @_;
+	my @blocks = eval { fenced_blocks($file) };
+	is($@, '', "$file can be read and its blocks end");
+	cmp_ok(scalar(grep { $_->{language} eq 'sql' } @blocks),
+		'>', 0, "$file has SQL snippets");
+	return @blocks;
+}
+
+my @readme = blocks_of('README.md');
 
 my $node = PostgreSQL::Test::Cluster->new('readme');
 $node->init;
@@ -100,7 +114,7 @@ shared_preload_libraries = 'pg_cron'
 cron.database_name = '$dbname'
 CONF
 $node->append_conf('postgresql.conf', $_->{text})
-  for grep { $_->{language} eq 'conf' } @blocks;
+  for grep { $_->{language} eq 'conf' } @readme;
 # Whatever the README says, pg_cron must find this server and this database.
 $node->append_conf('postgresql.conf', <<CONF);
 cron.host = '${\ $node->host}'
@@ -110,29 +124,53 @@ CONF
 $node->start;
 $node->safe_psql('postgres', "CREATE DATABASE $dbname");
 
-my $output = '';
-foreach my $block (@blocks)
+# Runs the snippets among blocks in a database, and compares what they print.
+sub run_snippets
 {
-	if ($block->{language} eq 'sql')
+	my ($database, @blocks) = @_;
+	my $output;
+
+	foreach my $block (@blocks)
 	{
-		my ($out, $err) = ('', '');
-		my $good = run [
-			'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1',
-			'-d', $node->connstr($dbname), '-f', '-'
-		  ],
-		  '<', \$block->{text}, '>', \$out, '2>', \$err;
-		$output = $out;
-		ok($good, "README.md line $block->{line}: snippet runs")
-		  or diag($block->{text}, $err);
+		my $where = "$block->{file} line $block->{line}";
+		if ($block->{language} eq 'sql')
+		{
+			my ($out, $err) = ('', '');
+			my $good = run [
+				'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1',
+				'-d', $node->connstr($database), '-f', '-'
+			  ],
+			  '<', \$block->{text}, '>', \$out, '2>', \$err;
+			$output = $out;
+			ok($good, "$where: snippet runs") or diag($block->{text}, $err);
+		}
+		elsif ($block->{language} eq 'text' && $block->{follows} && defined $output)
+		{
+			my $actual = tidy($output);
+			like("$actual\n", expected_pattern($block->{text}),
+				"$where: prints what it says");
+		}
+		# Only the block right after a snippet is its output.
+		$output = undef if $block->{language} ne 'sql';
 	}
-	elsif ($block->{language} eq 'text' && $block->{follows} && defined $output)
-	{
-		my $actual = tidy($output);
-		like("$actual\n", expected_pattern($block->{text}),
-			"README.md line $block->{line}: prints what it says");
-	}
-	# Only the block right after a snippet is its output.
-	$output = undef if $block->{language} ne 'sql';
+}
+
+run_snippets($dbname, @readme);
+
+my @start = grep { $_->{section} eq 'Getting started' && $_->{language} eq 'sql' } @readme;
+cmp_ok(scalar @start, '>', 0, 'README.md gets one started');
+
+foreach my $page (sort glob "$root/docs/*.md")
+{
+	my ($name) = $page =~ m{([^/]+)\.md$};
+
+	# These have none.
+	next if $name eq 'internals' || $name eq 'templates';
+	my @blocks = blocks_of("docs/$name.md");
+	$node->safe_psql('postgres', "CREATE DATABASE docs_$name");
+	$node->safe_psql("docs_$name", "CREATE EXTENSION pg_nudge");
+	$node->safe_psql("docs_$name", $_->{text}) for @start;
+	run_snippets("docs_$name", @blocks);
 }
 
 $node->stop('immediate');
