@@ -425,15 +425,38 @@ no_channel_reason(const char *outcome)
 	return psprintf("no channel of the rule may be used: %s", outcome);
 }
 
-/* "email and sms", in the order of preference */
-static char *
-chosen_channels(const ChannelPlan *plan)
+/*
+ * Names of the chosen channels that caps allow, in the order of preference; *cap
+ * is the first cap that forbids one.  Which channel a trigger takes is not known
+ * when it fires, so caps on channels are not among those of explain_caps where
+ * there is a choice.
+ */
+static int
+allowed_channels(Evaluator *evaluator, const Rule *rule, const ChannelPlan *plan,
+				 const char **names, const FrequencyCap **cap)
 {
-	const char **names = palloc(plan->nchosen * sizeof(char *));
+	DateADT		today = caps_local_day(evaluator->now,
+									   evaluator_timezone(evaluator));
+	Usage		usage;
+	int			n = 0;
 
+	*cap = NULL;
+	history_usage(evaluator->history, evaluator->action.user_id_datum, &usage);
 	for (int i = 0; i < plan->nchosen; i++)
-		names[i] = plan->candidates[i].name;
-	return enumerate(names, plan->nchosen);
+	{
+		const char *name = plan->candidates[i].name;
+		const FrequencyCap *forbids =
+		caps_forbid_message(evaluator->rules, rule, &usage, name, today);
+
+		if (forbids == NULL)
+		{
+			names[n++] = name;
+			usage_add(&usage, rule->rule_id, name, today, 1);
+		}
+		else if (*cap == NULL)
+			*cap = forbids;
+	}
+	return n;
 }
 
 /*
@@ -466,6 +489,32 @@ explain_send_time(Explanation *explanation, Evaluator *evaluator,
 	}
 }
 
+/*
+ * What would come of the channels that are chosen
+ */
+static void
+explain_chosen(Explanation *explanation, Evaluator *evaluator, const Rule *rule,
+			   const ChannelPlan *plan)
+{
+	const char **names = palloc(plan->nchosen * sizeof(char *));
+	const FrequencyCap *cap;
+	int			n = allowed_channels(evaluator, rule, plan, names, &cap);
+
+	if (n == 0)
+	{
+		decide(explanation, "capped",
+			   psprintf("the %s cap of %d%s%s is used up",
+						nudge_enum_label(NUDGE_CAP_PERIOD_TYPE, cap->period),
+						cap->max_messages,
+						cap->channel != NULL ? " for " : "",
+						cap->channel != NULL ? cap->channel : ""));
+		return;
+	}
+	explain_send_time(explanation, evaluator, rule, names[0]);
+	decide(explanation, "would_send",
+		   psprintf("a message by %s", enumerate(names, n)));
+}
+
 static void
 explain_channel(Explanation *explanation, Evaluator *evaluator,
 				const Rule *rule, ChannelFacts *facts)
@@ -489,10 +538,7 @@ explain_channel(Explanation *explanation, Evaluator *evaluator,
 		channel_plan_push(state, &plan);
 	}
 	if (plan.nchosen > 0)
-		explain_send_time(explanation, evaluator, rule, plan.candidates[0].name);
-	if (plan.nchosen > 0)
-		decide(explanation, "would_send",
-			   psprintf("a message by %s", chosen_channels(&plan)));
+		explain_chosen(explanation, evaluator, rule, &plan);
 	else
 		decide(explanation, plan.reason, no_channel_reason(plan.reason));
 }

@@ -159,6 +159,15 @@ SELECT * FROM pg_temp.got('capped2');
 SELECT channel, day, messages FROM nudge.cap_counters WHERE user_id = 'ch_capped2' ORDER BY channel, day, rule_id;
 DELETE FROM nudge.frequency_caps;
 
+-- explain leaves out what a cap on a channel forbids, and says so where nothing is left
+SELECT pg_temp.cap('two', 'daily', 1, 'email'), pg_temp.who('capped3'), pg_temp.fire('capped3', 'two', now()) > 0;
+SELECT outcome, reason FROM nudge.explain('ch_capped3', 'act') WHERE name = 'ch two';
+SELECT executed FROM nudge.execute_pending(as_of => now());
+SELECT outcome, reason FROM nudge.explain('ch_capped3', 'act') WHERE name = 'ch two';
+SELECT pg_temp.cap('two', 'weekly', 1, channel) FROM unnest('{email,push}'::text[]) AS channel;
+SELECT outcome, reason FROM nudge.explain('ch_capped3', 'act') WHERE name = 'ch two';
+DELETE FROM nudge.frequency_caps;
+
 --
 -- fallback: the best, and the next where it was not engaged with
 --
