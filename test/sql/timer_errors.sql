@@ -103,13 +103,9 @@ DELETE FROM nudge.users WHERE user_id = 'te_u';
 DELETE FROM nudge.pending WHERE user_id = 'te_u';
 SELECT nudge.run_timers('2021-03-02 09:00+00');
 
--- With nothing to do, a run writes nothing
-SELECT nudge.hear_lifecycle(clock_timestamp(), '0');
-SELECT nudge.hear_lifecycle(clock_timestamp(), '0');
-SELECT nudge.run_lifecycle() >= 0 AS stages_kept;
+-- With nothing to do, a step writes nothing
 BEGIN;
-SELECT nudge.run_timers('2021-03-02 09:00+00');
-SELECT s.is_over, s.pause > 0 AS sleeps FROM nudge.run_step('1 s', clock_timestamp() + '1 hour', false) AS s;
+SELECT * FROM nudge.timer_step('2021-03-02 09:00+00', 1000);
 SELECT pg_current_xact_id_if_assigned() IS NULL AS wrote_nothing;
 ROLLBACK;
 
