@@ -334,7 +334,8 @@ $$;
 COMMENT ON FUNCTION nudge.timer_step(timestamptz, integer) IS
     'Internal: a bounded part of nudge.run_timers; how many triggers came of it, and whether nothing is left';
 
--- The lock's two numbers are pg_nudge's: 'nudg' in ASCII, and 47 for timers.
+-- The lock's two numbers are pg_nudge's: 'nudg' in ASCII, and 47 for timers.  The
+-- lifecycle (49_lifecycle.sql) goes first: schedules may be for users of a stage.
 CREATE FUNCTION nudge.run_timers(as_of timestamptz DEFAULT clock_timestamp()) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -351,6 +352,7 @@ BEGIN
     IF pg_is_in_recovery() THEN
         RAISE EXCEPTION 'cannot execute nudge.run_timers() during recovery' USING ERRCODE = '25006';
     END IF;
+    PERFORM nudge.run_lifecycle(as_of);
     PERFORM pg_advisory_xact_lock(1853187175, 47);
     LOOP
         SELECT s.fired, s.is_over INTO step FROM nudge.timer_step(as_of, max_rows) AS s;
@@ -365,7 +367,7 @@ $$;
 COMMENT ON FUNCTION nudge.run_timers(timestamptz) IS
     'Fires rules whose schedule is due at as_of, each occurrence once; how many triggers came of it. nudge.run does it each time it polls';
 
--- The same as before, after timers
+-- The same as before, after the lifecycle and timers
 CREATE OR REPLACE FUNCTION nudge.run_step(
     poll interval,
     stop_at timestamptz,
@@ -380,18 +382,28 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     now CONSTANT timestamptz := clock_timestamp();
     is_idle boolean := true;
+    timers_over boolean;
 BEGIN
     executed := 0; failed := 0; skipped := 0; deferred := 0;
+    -- An error in what stages ask for must not keep messages from going out.
+    BEGIN
+        is_idle := nudge.poll_lifecycle(now, 1000);
+    EXCEPTION
+        WHEN OTHERS THEN
+            RAISE WARNING 'lifecycle stages could not be kept: %', SQLERRM USING ERRCODE = SQLSTATE,
+                HINT = 'Run SELECT nudge.run_lifecycle() to see where.';
+    END;
     -- An error in what schedules want must not keep messages from going out.
     BEGIN
         IF pg_try_advisory_xact_lock(1853187175, 47) THEN
-            SELECT t.is_over INTO is_idle FROM nudge.timer_step(now, 1000) AS t;
+            -- (In one expression with is_idle, the step would be left out where that is false.)
+            SELECT t.is_over INTO timers_over FROM nudge.timer_step(now, 1000) AS t;
+            is_idle := is_idle AND timers_over;
         END IF;
     EXCEPTION
         WHEN OTHERS THEN
             RAISE WARNING 'schedules could not be run: %', SQLERRM USING ERRCODE = SQLSTATE,
                 HINT = 'Run SELECT nudge.run_timers() to see where.';
-            is_idle := true;
     END;
     -- The lock says that some run of this database is at work just now; its two
     -- numbers are pg_nudge's: 'nudg' in ASCII, and 1 for the executor.
