@@ -141,7 +141,7 @@ appender_later_columns(Appender *appender, const char *const *names, int nlater)
 										 nlater * sizeof(AttrNumber));
 	appender->nlater = nlater;
 	for (int i = 0; i < nlater; i++)
-		appender->later[i] = nudge_column(appender->relation, names[i]);
+		appender->later[i] = nudge_column(RelationGetDescr(appender->relation), names[i]);
 }
 
 void

@@ -98,7 +98,8 @@ due_open(Relation pending, TimestampTz as_of)
 	queue->nulls = palloc(RelationGetNumberOfAttributes(pending) * sizeof(bool));
 
 	for (int i = 0; i < NLATER_PENDING; i++)
-		queue->later[i] = nudge_column(pending, pending_later_columns[i]);
+		queue->later[i] = nudge_column(RelationGetDescr(pending),
+										 pending_later_columns[i]);
 
 	for (int i = 0; i < NUM_PRIORITIES; i++)
 	{

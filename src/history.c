@@ -114,6 +114,7 @@ struct History
 {
 	MemoryContext context;		/* lives as long as the statement */
 	Probe		users;
+	AttrNumber	users_stage;	/* a column of users; 0: not there */
 	Probe		segment_members;
 	Probe		cap_usage;
 	Probe		pending;
@@ -249,7 +250,7 @@ find_user(History *history, Probe *probe, Datum user_id, UserRow *user)
 		return false;
 
 	user_from_tuple(user, ExecCopySlotHeapTuple(probe->slot),
-					RelationGetDescr(probe->table));
+					RelationGetDescr(probe->table), history->users_stage);
 	ExecClearTuple(probe->slot);
 	return true;
 }
@@ -257,8 +258,12 @@ find_user(History *history, Probe *probe, Datum user_id, UserRow *user)
 void
 history_user(History *history, Datum user_id, UserRow *user)
 {
+	bool		is_open = history->users.table != NULL;
 	Probe	   *probe = probe_by_key(history, &history->users, NUDGE_USERS, 1);
 
+	if (!is_open)
+		history->users_stage = nudge_column(RelationGetDescr(probe->table),
+											USERS_STAGE_COLUMN);
 	user->found = find_user(history, probe, user_id, user) ||
 		find_user(history, probe, user_id, user);
 }

@@ -20,6 +20,7 @@
 #include "catalog/pg_enum.h"
 #include "catalog/pg_type.h"
 #include "commands/sequence.h"
+#include "executor/spi.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
@@ -208,19 +209,9 @@ nudge_relation_exists(NudgeRelation which)
 }
 
 AttrNumber
-nudge_column(Relation table, const char *column)
+nudge_column(TupleDesc desc, const char *column)
 {
-	TupleDesc	desc = RelationGetDescr(table);
-
-	for (int i = 0; i < desc->natts; i++)
-	{
-		Form_pg_attribute attribute = TupleDescAttr(desc, i);
-
-		if (!attribute->attisdropped &&
-			strcmp(NameStr(attribute->attname), column) == 0)
-			return attribute->attnum;
-	}
-	return 0;
+	return Max(SPI_fnumber(desc, column), 0);
 }
 
 int64

@@ -10,7 +10,7 @@
 
 #include "postgres.h"
 
-#include "utils/relcache.h"
+#include "access/tupdesc.h"
 
 typedef enum NudgeRelation
 {
@@ -57,7 +57,7 @@ extern bool nudge_relation_exists(NudgeRelation which);
  * Number of a column that came with a later version than its table, after what
  * users may have added; 0 where there is none.
  */
-extern AttrNumber nudge_column(Relation table, const char *column);
+extern AttrNumber nudge_column(TupleDesc desc, const char *column);
 
 /* Next value of one of the sequences, without a privilege check. */
 extern int64 nudge_nextval(NudgeRelation sequence);

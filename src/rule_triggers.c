@@ -97,7 +97,7 @@ check_delivery(FaultList *faults, const TriggerData *trigger, HeapTuple row)
 	bool		isnull;
 	char	   *topic;
 
-	if (nudge_column(trigger->tg_relation, "reentry") == 0)
+	if (nudge_column(RelationGetDescr(trigger->tg_relation), "reentry") == 0)
 		return;
 	value = row_column(trigger, row, "reentry", &isnull);
 	if (!isnull)

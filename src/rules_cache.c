@@ -522,7 +522,7 @@ load_table(const TableColumns *columns, Snapshot snapshot, Vector *vector,
 	TupleTableSlot *slot = table_slot_create(table, NULL);
 
 	for (int i = 0; i < columns->nlater; i++)
-		later[i] = nudge_column(table, columns->later[i]);
+		later[i] = nudge_column(RelationGetDescr(table), columns->later[i]);
 
 	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
 	{

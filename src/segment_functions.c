@@ -19,6 +19,7 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "relations.h"
 #include "segment.h"
 #include "segment_sql.h"
 #include "softtime.h"
@@ -181,7 +182,7 @@ user_argument(FunctionCallInfo fcinfo, int arg, UserRow *user)
 
 	tuple.t_len = HeapTupleHeaderGetDatumLength(row);
 	tuple.t_data = row;
-	user_from_tuple(user, &tuple, desc);
+	user_from_tuple(user, &tuple, desc, nudge_column(desc, USERS_STAGE_COLUMN));
 	ReleaseTupleDesc(desc);
 }
 

@@ -34,34 +34,19 @@ static const struct
 	{"lifecycle_stage", Anum_users_lifecycle_stage, TEXTOID},
 };
 
-static AttrNumber
-column_number(TupleDesc desc, const char *column)
-{
-	for (int i = 0; i < desc->natts; i++)
-	{
-		Form_pg_attribute attribute = TupleDescAttr(desc, i);
-
-		if (!attribute->attisdropped &&
-			strcmp(NameStr(attribute->attname), column) == 0)
-			return attribute->attnum;
-	}
-	return 0;
-}
-
 void
-user_from_tuple(UserRow *user, HeapTuple tuple, TupleDesc desc)
+user_from_tuple(UserRow *user, HeapTuple tuple, TupleDesc desc, AttrNumber stage)
 {
 	/* Somebody may have added columns. */
 	Datum	   *values = palloc(desc->natts * sizeof(Datum));
 	bool	   *nulls = palloc(desc->natts * sizeof(bool));
-	AttrNumber	attnum = column_number(desc, "lifecycle_stage");
 
 	heap_deform_tuple(tuple, desc, values, nulls);
 	memcpy(user->values, values, NFIRST_USERS * sizeof(Datum));
 	memcpy(user->nulls, nulls, NFIRST_USERS * sizeof(bool));
-	user->nulls[Anum_users_lifecycle_stage - 1] = attnum == 0 || nulls[attnum - 1];
-	if (attnum > 0)
-		user->values[Anum_users_lifecycle_stage - 1] = values[attnum - 1];
+	user->nulls[Anum_users_lifecycle_stage - 1] = stage == 0 || nulls[stage - 1];
+	if (stage > 0)
+		user->values[Anum_users_lifecycle_stage - 1] = values[stage - 1];
 }
 
 char *

@@ -43,8 +43,15 @@ typedef struct UserRow
 	bool		nulls[Natts_users];
 } UserRow;
 
-/* The columns of a tuple of nudge.users, to which they point */
-extern void user_from_tuple(UserRow *user, HeapTuple tuple, TupleDesc desc);
+/* The later column, for nudge_column */
+#define USERS_STAGE_COLUMN "lifecycle_stage"
+
+/*
+ * The columns of a tuple of nudge.users, to which they point; stage is the number
+ * of USERS_STAGE_COLUMN, or 0.
+ */
+extern void user_from_tuple(UserRow *user, HeapTuple tuple, TupleDesc desc,
+							AttrNumber stage);
 
 /* The time zone as a C string; NULL where there is none. */
 extern char *user_timezone(const UserRow *user);
