@@ -4,17 +4,9 @@
 \pset format unaligned
 \pset tuples_only on
 
-CREATE FUNCTION pg_temp.refused(statement text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-    message text; detail text; hint text;
-BEGIN
-    EXECUTE statement;
-    RETURN 'ACCEPTED ' || statement;
-EXCEPTION WHEN OTHERS THEN
-    GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
-    RETURN concat_ws(E'\n    ', SQLSTATE || ' ' || message, nullif(detail, ''), nullif(hint, ''));
-END
-$$;
+\getenv abs_srcdir PG_ABS_SRCDIR
+\set include_file :abs_srcdir '/include/refused.sql'
+\i :include_file
 CREATE FUNCTION pg_temp.rows() RETURNS TABLE (relation text, n bigint) LANGUAGE plpgsql AS $$
 BEGIN
     FOR relation IN SELECT c.oid::regclass FROM pg_class c
