@@ -5,7 +5,7 @@
 # "make install" and "make installcheck" work as with any PGXS extension.
 
 EXTENSION = pg_nudge
-EXTVERSION = 0.3.0
+EXTVERSION = 0.4.0
 
 MODULE_big = pg_nudge
 OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
@@ -19,10 +19,12 @@ PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-f
 PARTS_0.1.0 = $(sort $(wildcard sql/0[0-9]_*.sql sql/1[0-9]_*.sql sql/2[0-9]_*.sql))
 PARTS_0.2.0 = $(sort $(wildcard sql/3[0-9]_*.sql))
 PARTS_0.3.0 = $(sort $(wildcard sql/4[0-9]_*.sql))
+PARTS_0.4.0 = $(sort $(wildcard sql/5[0-9]_*.sql))
 PARTS_LAST = $(sort $(wildcard sql/99_*.sql))
 DATA_built = pg_nudge--$(EXTVERSION).sql \
 	pg_nudge--0.1.0.sql pg_nudge--0.1.0--0.2.0.sql \
-	pg_nudge--0.2.0.sql pg_nudge--0.2.0--0.3.0.sql
+	pg_nudge--0.2.0.sql pg_nudge--0.2.0--0.3.0.sql \
+	pg_nudge--0.3.0.sql pg_nudge--0.3.0--0.4.0.sql
 
 # installcheck needs a running server, whose data it puts aside: a database of
 # its own.  TAP_TESTS stays unset, as TAP tests start servers and therefore fail
@@ -52,12 +54,18 @@ pg_nudge--0.2.0.sql: $(PARTS_0.1.0) $(PARTS_0.2.0) $(PARTS_LAST)
 pg_nudge--0.3.0.sql: $(PARTS_0.1.0) $(PARTS_0.2.0) $(PARTS_0.3.0) $(PARTS_LAST)
 	cat $^ > $@
 
+pg_nudge--0.4.0.sql: $(PARTS_0.1.0) $(PARTS_0.2.0) $(PARTS_0.3.0) $(PARTS_0.4.0) $(PARTS_LAST)
+	cat $^ > $@
+
 # The first line keeps psql from running it by itself, as part 01 does.
 pg_nudge--0.1.0--0.2.0.sql: $(PARTS_0.2.0)
 	printf '%s\n' "\\echo Use \"ALTER EXTENSION pg_nudge UPDATE TO '0.2.0'\" to load this file. \\quit" | cat - $^ > $@
 
 pg_nudge--0.2.0--0.3.0.sql: $(PARTS_0.3.0)
 	printf '%s\n' "\\echo Use \"ALTER EXTENSION pg_nudge UPDATE TO '0.3.0'\" to load this file. \\quit" | cat - $^ > $@
+
+pg_nudge--0.3.0--0.4.0.sql: $(PARTS_0.4.0)
+	printf '%s\n' "\\echo Use \"ALTER EXTENSION pg_nudge UPDATE TO '0.4.0'\" to load this file. \\quit" | cat - $^ > $@
 
 # Queries of the C code are SQL in files of their own: src/queries/NAME.sql
 # becomes the string constant query_NAME.

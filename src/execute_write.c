@@ -59,15 +59,20 @@ enum
 	Anum_messages_fired_at,
 	Anum_messages_created_at,
 
-	/* Since 0.3.0: found by name, then in this order */
+	/* Since 0.3.0: these and what follows are found by name, then in this order */
 	Anum_messages_segments,
 	Anum_messages_depth,
-	Natts_messages = Anum_messages_depth
+
+	/* Since 0.4.0 */
+	Anum_messages_variant,
+	Anum_messages_timezone,
+	Natts_messages = Anum_messages_timezone
 };
 
 #define NFIRST_MESSAGES Anum_messages_created_at
 
-static const char *const messages_later_columns[] = {"segments", "depth"};
+static const char *const messages_later_columns[] = {"segments", "depth",
+	"variant", "timezone"};
 
 enum
 {
@@ -281,6 +286,7 @@ append_content(Writer *writer, const BatchTrigger *trigger,
 	const DueTrigger *due = &trigger->due;
 	Datum		values[Natts_messages] = {0};
 	bool		nulls[Natts_messages] = {false};
+	const UserRow *user = &trigger->user->row;
 	int			depth = chain_depth(due);
 
 	values[Anum_messages_message_id - 1] = Int64GetDatum(message->message_id);
@@ -307,6 +313,9 @@ append_content(Writer *writer, const BatchTrigger *trigger,
 	nulls[Anum_messages_segments - 1] = trigger->user->segments == (Datum) 0;
 	values[Anum_messages_depth - 1] = Int16GetDatum(depth);
 	nulls[Anum_messages_depth - 1] = depth == 0;
+	nulls[Anum_messages_variant - 1] = true;
+	values[Anum_messages_timezone - 1] = user->values[Anum_users_timezone - 1];
+	nulls[Anum_messages_timezone - 1] = user->nulls[Anum_users_timezone - 1];
 	append(writer, &writer->messages, NUDGE_MESSAGES, NFIRST_MESSAGES, values, nulls);
 }
 

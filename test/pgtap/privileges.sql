@@ -92,6 +92,13 @@ SELECT 'marketer', 'lifecycle_stages', p, '*' FROM unnest('{SELECT,INSERT,UPDATE
 INSERT INTO allowed VALUES ('marketer', 'lifecycle_flow', 'SELECT', '*'), ('analyst', 'lifecycle_flow', 'SELECT', '*');
 INSERT INTO callable VALUES ('executor', 'run_lifecycle');
 
+-- Feedback
+INSERT INTO allowed
+SELECT a, 'conversions', 'SELECT', 'conversion_id,user_id,value,currency,occurred_at,recorded_at,goal,action_id,idempotency_key'
+FROM unnest('{marketer,analyst}'::text[]) AS a;
+INSERT INTO callable
+SELECT a, r FROM unnest('{marketer,analyst}'::text[]) AS a, unnest('{wilson_low,wilson_high}'::text[]) AS r;
+
 -- Tables, views, materialised views, partitions: each privilege on each column
 CREATE TEMP VIEW may AS
     SELECT r.access, c.relname::text AS object, p.privilege, a.attname::text AS attname

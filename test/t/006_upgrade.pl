@@ -53,9 +53,9 @@ unlike($old, qr/recommend/, 'version 0.1.0 is the old one');
 $node->safe_psql('empty', 'ALTER EXTENSION pg_nudge UPDATE');
 my $fresh = $node->safe_psql('fresh', $catalog);
 my $upgraded = $node->safe_psql('empty', $catalog);
-like($fresh, qr/channel_strategy/, 'version 0.3.0 is the new one');
+like($fresh, qr/conversion_id/, 'version 0.4.0 is the new one');
 is($upgraded, $fresh, 'upgraded is like fresh');
-is($node->safe_psql('empty', "SELECT extversion FROM pg_extension WHERE extname = 'pg_nudge'"), '0.3.0', 'by its version, too');
+is($node->safe_psql('empty', "SELECT extversion FROM pg_extension WHERE extname = 'pg_nudge'"), '0.4.0', 'by its version, too');
 
 # A database at work
 $node->safe_psql('postgres', "CREATE DATABASE shop");
