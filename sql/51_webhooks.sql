@@ -43,7 +43,7 @@ BEGIN
         at := nudge.json_time(value, 'UTC');
     END IF;
     IF at IS NULL OR NOT isfinite(at) THEN
-        PERFORM nudge.refuse_payload(provider, format('%s is no time', left(coalesce(value::text, 'nothing'), 200)));
+        PERFORM nudge.refuse_payload(provider, coalesce(left(value::text, 200) || ' is no time', 'an event has no time'));
     END IF;
     RETURN at;
 END
@@ -87,7 +87,9 @@ AS $$
 DECLARE
     notice jsonb := payload;
 BEGIN
-    IF payload ->> 'Type' IN ('SubscriptionConfirmation', 'UnsubscribeConfirmation') THEN
+    IF jsonb_typeof(payload) <> 'object' THEN
+        PERFORM nudge.refuse_payload('ses', 'it is no object');
+    ELSIF payload ->> 'Type' IN ('SubscriptionConfirmation', 'UnsubscribeConfirmation') THEN
         PERFORM nudge.refuse_payload('ses', format('it is a %s of SNS', payload ->> 'Type'),
             'Have the receiving program open its SubscribeURL once; from then on SNS sends notifications.');
     ELSIF payload ->> 'Type' = 'Notification' THEN
@@ -312,7 +314,7 @@ BEGIN
                                                       ELSE format('unknown RecordType "%s"', left(kind, 200)) END);
     END IF;
     IF kind = 'Bounce' AND NOT coalesce((bounces || others) ? (payload ->> 'Type'), false) THEN
-        PERFORM nudge.refuse_payload('postmark', format('unknown Type of bounce "%s"', left(payload ->> 'Type', 200)));
+        PERFORM nudge.refuse_payload('postmark', format('unknown Type of bounce "%s"', coalesce(left(payload ->> 'Type', 200), '')));
     END IF;
 
     RETURN QUERY
