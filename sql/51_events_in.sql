@@ -35,7 +35,7 @@ COMMENT ON TABLE nudge.machine_agents IS
     'User agents of programs that open messages and follow links without anybody having asked them; after changes call nudge.rescore_machine_events()';
 COMMENT ON COLUMN nudge.machine_agents.pattern IS 'Regular expression, found anywhere in the user agent, whatever the case';
 COMMENT ON COLUMN nudge.machine_agents.event_types IS 'Which events of such an agent are a machine''s: opened, clicked, unsubscribed';
-COMMENT ON COLUMN nudge.machine_agents.enabled IS 'false: does not count. Rows that come with the extension are to be disabled rather than deleted, as a restore brings them back';
+COMMENT ON COLUMN nudge.machine_agents.enabled IS 'false: does not count. Rows that come with the extension can be disabled and changed, not deleted';
 
 -- Proxies that fetch an image when its message is opened (GoogleImageProxy,
 -- YahooMailProxy) are no machines in this sense, and so are none of these.
@@ -77,6 +77,30 @@ CREATE TRIGGER replace_machine_agent BEFORE INSERT ON nudge.machine_agents
     FOR EACH ROW EXECUTE FUNCTION nudge.replace_machine_agent();
 ALTER TABLE nudge.machine_agents ENABLE REPLICA TRIGGER replace_machine_agent;
 COMMENT ON TRIGGER replace_machine_agent ON nudge.machine_agents IS 'Lets rows of a dump replace those that came with the extension';
+
+-- They would come back when a dump is restored.
+CREATE FUNCTION nudge.keep_machine_agents() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF OLD.name = ANY ('{apple_mail_privacy,barracuda,proofpoint,mimecast,microsoft,security,previews,bots,libraries,headless}') THEN
+        RAISE EXCEPTION 'machine agent "%" comes with pg_nudge and stays', OLD.name USING ERRCODE = '55000',
+            DETAIL = 'It would be there again after a dump is restored.',
+            HINT = 'Set enabled = false, or change its pattern.';
+    END IF;
+    RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
+END
+$$;
+COMMENT ON FUNCTION nudge.keep_machine_agents() IS
+    'Trigger function of nudge.machine_agents: rows that come with the extension are not deleted or renamed';
+REVOKE ALL ON FUNCTION nudge.keep_machine_agents() FROM PUBLIC;
+CREATE TRIGGER keep_machine_agents BEFORE DELETE ON nudge.machine_agents
+    FOR EACH ROW EXECUTE FUNCTION nudge.keep_machine_agents();
+COMMENT ON TRIGGER keep_machine_agents ON nudge.machine_agents IS 'Refuses to delete rows that come with the extension';
+CREATE TRIGGER keep_machine_agent_names BEFORE UPDATE OF name ON nudge.machine_agents
+    FOR EACH ROW WHEN (OLD.name <> NEW.name) EXECUTE FUNCTION nudge.keep_machine_agents();
+COMMENT ON TRIGGER keep_machine_agent_names ON nudge.machine_agents IS 'Refuses to rename rows that come with the extension';
 
 -- Nobody opens a message within two seconds of its delivery.  Both times come from
 -- the provider, whose clocks differ, so the two seconds may be before it as well.

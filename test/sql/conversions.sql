@@ -11,7 +11,7 @@ SELECT nudge.record_conversion('cv_min') IS NOT NULL AS id;
 SELECT value, currency, occurred_at = recorded_at AS now, goal, action_id, idempotency_key, metadata FROM nudge.conversions WHERE user_id = 'cv_min';
 SELECT nudge.record_conversion('cv_a', 12.50, 'eur', '2026-03-01 12:00', '{"order": 7}', 'order-7') AS id \gset
 SELECT nudge.record_conversion('cv_a', -2.50, 'EUR', '2026-03-02 12:00', '{"refund": 7}') > :id AS another;
-TABLE pg_temp.got;
+SELECT * FROM pg_temp.got WHERE user_id = 'cv_a';
 -- Twice the same key: the same id, and nothing changes; another user's is another's, and no key is no key
 SELECT nudge.record_conversion('cv_a', 99, 'USD', '2026-03-03', '{}', 'order-7') = :id AS same;
 SELECT nudge.record_conversion(user_id => 'cv_a', idempotency_key => 'order-7') = :id AS same;

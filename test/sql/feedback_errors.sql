@@ -79,6 +79,8 @@ SELECT pg_temp.refused(format('INSERT INTO nudge.machine_agents (name, pattern, 
     $$'fe', 'x', '{delivered}'$$,
     $$'fe', 'x', '{}'$$,
     $$'bots', 'x', DEFAULT$$]) AS v;
+SELECT pg_temp.refused($$DELETE FROM nudge.machine_agents WHERE name = 'barracuda'$$);
+SELECT pg_temp.refused($$UPDATE nudge.machine_agents SET name = 'barra' WHERE name = 'barracuda'$$);
 SELECT pg_temp.refused($$SELECT nudge.rescore_machine_events(NULL)$$);
 SELECT pg_temp.refused($$SELECT nudge.rescore_machine_events('infinity')$$);
 
