@@ -78,7 +78,7 @@ SELECT pg_temp.soft('s2', '2026-03-01', '2026-03-04', '2026-03-08');
 SELECT pg_temp.soft('s2', '2026-03-10');
 -- in whatever order they are reported
 SELECT pg_temp.soft('s3', '2026-03-07', '2026-03-01', '2026-03-04');
-SELECT pg_temp.soft('s4', '2026-03-09', '2026-03-01', '2026-03-04');
+SELECT pg_temp.soft('s4', '2026-03-08', '2026-03-01', '2026-03-04');
 -- three reports of one message are one bounce
 SELECT pg_temp.message('s5', '2026-01-01') IS NOT NULL AS made;
 SELECT nudge.record_event(pg_temp.id('s5'), 'bounced', '2026-03-01'::timestamptz + n * interval '1 h', '{"bounce_type": "Transient"}') FROM generate_series(1, 4) AS n;
@@ -88,6 +88,10 @@ SELECT pg_temp.soft('s6', '2026-03-01', '2026-03-02');
 SELECT nudge.record_event(pg_temp.id('s6'), 'delivered', '2026-03-02 01:00');
 SELECT pg_temp.soft('s6', '2026-03-03');
 SELECT pg_temp.soft('s6', '2026-03-04');
+-- one that bounced after its delivery has bounced
+SELECT count(nudge.record_event(pg_temp.message('s8', '2026-01-01'), 'delivered', '2026-02-28')) FROM generate_series(1, 3);
+SELECT nudge.record_event(message_id, 'bounced', '2026-03-01', '{"bounce_type": "soft"}') FROM nudge.messages WHERE user_id = 'ei_s8';
+SELECT count(*) FROM pg_temp.suppressed WHERE user_id = 'ei_s8';
 -- another address counts for itself, and what a machine reports for nothing; an address is the same whatever its case
 SELECT pg_temp.soft('s7', '2026-03-01', '2026-03-02');
 SELECT nudge.record_event(pg_temp.message('s7', '2026-01-01', recipient => 'new@example.org'), 'bounced', '2026-03-03', '{"bounce_type": "soft"}'),

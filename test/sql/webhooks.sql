@@ -118,6 +118,7 @@ SELECT * FROM pg_temp.takes('sendgrid', pg_temp.sendgrid('{"event": "delivered"}
     jsonb_build_object('event', 'delivered', 'message_id', :short), '{"event": "spamreport", "sg_message_id": "kXs1R8ZrT4CzdzUxJp6Qow.recvd-7c9f-1-65"}',
     '{"event": "spamreport", "sg_message_id": "nobody''s"}', '{"event": "open", "sg_message_id": null}'));
 SELECT pg_temp.unknown() - :before AS unknown;
+SELECT * FROM pg_temp.takes('sendgrid', pg_temp.sendgrid('{"event": "delivered", "sg_message_id": "kXs1R8ZrT4CzdzUxJp6Qow.another-suffix.0"}'));
 SELECT * FROM pg_temp.takes('sendgrid', '[]');
 
 --
