@@ -113,9 +113,10 @@ SELECT count(*), count(DISTINCT action_id) FROM nudge.conversions WHERE goal = '
 SELECT collected_to BETWEEN now() - interval '1 day' AND clock_timestamp() AS caught_up FROM nudge.conversion_goals;
 
 -- Retention
-INSERT INTO nudge.conversions (user_id, recorded_at) VALUES ('cv_past', now() - interval '91 days'), ('cv_past', now() - interval '89 days');
-SELECT nudge.prune_conversions();
-SELECT nudge.prune_conversions(clock_timestamp() + interval '2 days');
+INSERT INTO nudge.conversions (user_id, recorded_at, value) VALUES ('cv_past', now() - interval '91 days', 91), ('cv_past', now() - interval '89 days', 89);
+SELECT nudge.prune_conversions() > 0 AS pruned;
+SELECT value AS days_old FROM nudge.conversions WHERE user_id = 'cv_past';
+SELECT nudge.prune_conversions(clock_timestamp() + interval '2 days') > 0 AS pruned;
 SELECT count(*) FROM nudge.conversions WHERE user_id = 'cv_past';
 
 -- Who may do what

@@ -158,7 +158,7 @@ SELECT pg_temp.refused(s) FROM unnest(ARRAY[
     $$SELECT nudge.ingest_webhook('sendgrid', '[]')$$]) AS s;
 ROLLBACK;
 SELECT count(*) - :before AS events FROM nudge.events;
-SELECT count(*) FROM nudge.suppressions;
+SELECT count(*) FROM nudge.suppressions WHERE user_id = 'fe_u';
 
 DELETE FROM nudge.conversion_goals;
 DELETE FROM nudge.messages WHERE user_id LIKE 'fe\_%';
