@@ -159,7 +159,8 @@ CREATE VIEW nudge.frequency_fatigue AS
            f.none_opened::float8 / nullif(f.none_sent, 0) AS none_open_rate,
            coalesce(f.many_sent, 0) AS many_sent, coalesce(f.many_opened, 0) AS many_opened,
            f.many_opened::float8 / nullif(f.many_sent, 0) AS many_open_rate,
-           least(greatest(1 - (f.many_opened::float8 / nullif(f.many_sent, 0)) / nullif(f.none_opened::float8 / nullif(f.none_sent, 0), 0), 0), 1) AS fatigue_score
+           CASE WHEN f.many_sent > 0 AND f.none_opened > 0
+                THEN least(greatest(1 - (f.many_opened::float8 / f.many_sent) / (f.none_opened::float8 / f.none_sent), 0), 1) END AS fatigue_score
     FROM nudge.rules r
     LEFT JOIN (SELECT u.rule_id,
                       sum(u.sent) FILTER (WHERE u.week_before = 0)::bigint AS none_sent, sum(u.opened) FILTER (WHERE u.week_before = 0)::bigint AS none_opened,
