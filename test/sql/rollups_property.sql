@@ -42,7 +42,7 @@ CROSS JOIN LATERAL (SELECT m.created_at + power(random(), 3) * interval '20 days
 WHERE random() < e.share + 0 * (m.message_id + n);
 INSERT INTO nudge.events (user_id, event_type, rule_id, pending_id, message_id, reason, recorded_at)
 SELECT 'rp_1', (ARRAY['scheduled', 'capped', 'skipped', 'held_out', 'dead', 'failed', 'deferred', 'executed', 'would_trigger'])[1 + floor(random() * 9)::int],
-       (SELECT ids FROM rule)[2 + floor(random() * 6)::int], CASE WHEN random() < 0.5 THEN i END, CASE WHEN random() < 0.2 THEN i END,
+       (SELECT ids FROM rule)[2 + floor(random() * 6)::int], CASE WHEN random() < 0.5 THEN i END, CASE WHEN random() < 0.2 THEN -i END,  -- (messages that are gone)
        (ARRAY['capped', 'expired', 'fallback', NULL])[1 + floor(random() * 4)::int], timestamptz '2026-03-01' + random() * interval '45 days'
 FROM generate_series(1, 1500) AS i;
 INSERT INTO nudge.conversions (user_id, value, goal, occurred_at, recorded_at)
