@@ -35,7 +35,8 @@ LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    c record;
+    c    record;
+    away regclass;
 BEGIN
     IF source IS NULL THEN
         RAISE EXCEPTION 'table must not be null' USING ERRCODE = '22023', HINT = 'Pass the name of a table.';
@@ -66,6 +67,18 @@ BEGIN
         RAISE EXCEPTION '% cannot be %: it is a partition', source, purpose USING ERRCODE = '42809',
             DETAIL = format('Statements on %s do not fire triggers of its partitions.', c.parent),
             HINT = format('Pass %s.', c.parent);
+    END IF;
+    -- (with such triggers PostgreSQL refuses statements that reach foreign tables)
+    WITH RECURSIVE below AS (
+        SELECT i.inhrelid FROM pg_inherits i WHERE i.inhparent = source
+        UNION
+        SELECT i.inhrelid FROM below b JOIN pg_inherits i ON i.inhparent = b.inhrelid)
+    SELECT f.oid::regclass INTO away FROM below b JOIN pg_class f ON f.oid = b.inhrelid
+    WHERE f.relkind = 'f' ORDER BY f.oid LIMIT 1;
+    IF away IS NOT NULL THEN
+        RAISE EXCEPTION '% cannot be %: % is a foreign table', source, purpose, away USING ERRCODE = '42809',
+            DETAIL = format('Statements on %s could not change rows of %s any more.', source, away),
+            HINT = 'Keep rows that live elsewhere in a table of their own.';
     END IF;
     IF NOT pg_has_role(current_user, c.relowner, 'USAGE') THEN
         RAISE EXCEPTION 'must be owner of table %', source USING ERRCODE = '42501',
@@ -259,6 +272,10 @@ BEGIN
     FOR m IN SELECT e.key, e.value, e.value #>> '{}' AS column_name FROM jsonb_each(mapping) AS e LOOP
         IF m.key !~ '^(user_id|email|phone|push_token|timezone|locale|(profile|behavior|preferences)(\.[^.]+)+)$' THEN
             RAISE EXCEPTION 'nudge.users has no attribute %', quote_literal(left(m.key, 200)) USING ERRCODE = '22023', HINT = allowed;
+        END IF;
+        IF length(m.key) - length(replace(m.key, '.', '')) > 64 THEN
+            RAISE EXCEPTION 'path % is too deep', quote_literal(left(m.key, 200)) USING ERRCODE = '54001',
+                DETAIL = 'Paths may have 64 names.', HINT = 'Map the column to a shorter path.';
         END IF;
         IF jsonb_typeof(m.value) <> 'string' THEN
             RAISE EXCEPTION 'mapping of % must name a column, not be of type %', m.key, jsonb_typeof(m.value)
