@@ -165,8 +165,11 @@ insert_rule(RuleConfig *config)
 	nulls[16] = config->has_send_on ? ' ' : 'n';
 	/* What an older version has columns for goes without the others. */
 	if (config->has_delivery)
+	{
+		(void) nudge_relation(NUDGE_CHANNELS);	/* came with them */
 		run_insert(plan_get(&delivery_plan, query_rule_insert_delivery,
 							lengthof(types), types), values, nulls);
+	}
 	else
 		run_insert(plan_get(&plan, query_rule_insert, NFIRST_COLUMNS, types),
 				   values, nulls);
