@@ -163,6 +163,10 @@ my %ways = (
 	'directory, four jobs each way' => {
 		dump => [ '-Fd', '-j4', '-f', "$dir/directory" ],
 		restore => [ 'pg_restore', '--exit-on-error', '-j4', "$dir/directory" ]
+	},
+	'one transaction' => {
+		dump => [ '-Fc', '-f', "$dir/single" ],
+		restore => [ 'pg_restore', '--single-transaction', "$dir/single" ]
 	});
 
 my $n = 0;
@@ -196,6 +200,11 @@ SQL
 	is($node->safe_psql($target, "SELECT count(*) FROM pg_depend d JOIN pg_trigger t ON d.classid = 'pg_trigger'::regclass AND d.objid = t.oid WHERE d.deptype = 'x'"),
 		'9', "$way: their triggers go with the extension");
 
+	# Schedules go on: what waited fires, what fired does not.
+	is($node->safe_psql($target, q{SELECT nudge.run_timers(now() + interval '4 hours') > 0;
+		SELECT r.name, count(*), count(DISTINCT p.user_id) FROM nudge.pending p JOIN nudge.rules r USING (rule_id) WHERE r.name IN ('milestone', 'abandoned') GROUP BY 1 ORDER BY 1}),
+		"t\nabandoned|5|5\nmilestone|50|50", "$way: timers fire once");
+
 	# It goes on where it was.
 	is( $node->safe_psql($target,
 			'SELECT m ->> \'partitions_made\' || (m ->> \'postponed\') FROM nudge.maintain() AS m'),
@@ -212,6 +221,14 @@ SELECT (SELECT min(pending_id) <= (SELECT pending FROM was) FROM nudge.pending W
 FROM nudge.claim('restored');
 SQL
 }
+
+# The data by itself, without triggers, once what came with the extension has made room
+$node->safe_psql('postgres', 'CREATE DATABASE in_parts');
+command_ok([ 'pg_restore', '--exit-on-error', '--section=pre-data', '-d', $node->connstr('in_parts'), "$dir/custom" ], 'in parts: tables');
+$node->safe_psql('in_parts', 'SET session_replication_role = replica; TRUNCATE nudge.channels, nudge.channel_urgency, nudge.lifecycle_stages');
+command_ok([ 'pg_restore', '--exit-on-error', '--data-only', '--disable-triggers', '-d', $node->connstr('in_parts'), "$dir/custom" ], 'in parts: data');
+command_ok([ 'pg_restore', '--exit-on-error', '--section=post-data', '-d', $node->connstr('in_parts'), "$dir/custom" ], 'in parts: the rest');
+is_deeply([ split /\n/, $node->safe_psql('in_parts', $fingerprint) ], \@source, 'in parts: everything is there');
 
 # Rows go unchecked only where a superuser restores a dump.
 foreach my $session ([ 'of a superuser', '' ],
