@@ -94,6 +94,12 @@ check_expiry(FaultList *faults, const char *path, const Interval *expiry)
 }
 
 void
+check_fallback_after(FaultList *faults, const char *path, const Interval *after)
+{
+	check_span(faults, path, "Leave it out for a day.", after);
+}
+
+void
 check_span(FaultList *faults, const char *path, const char *hint,
 		   const Interval *span)
 {

@@ -35,6 +35,8 @@ extern void check_delay(FaultList *faults, const char *path,
 						const Interval *delay);
 extern void check_expiry(FaultList *faults, const char *path,
 						 const Interval *expiry);
+extern void check_fallback_after(FaultList *faults, const char *path,
+								 const Interval *after);
 
 /* An interval that must be greater than 0; the hint is for one that is not. */
 extern void check_span(FaultList *faults, const char *path, const char *hint,
