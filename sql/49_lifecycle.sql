@@ -107,9 +107,6 @@ $$;
 COMMENT ON FUNCTION nudge.replace_shipped_stage() IS
     'Trigger function of nudge.lifecycle_stages and nudge.lifecycle_removed_stages: rows of a dump replace those that came with the extension';
 
-CREATE TRIGGER a_trust_restore BEFORE INSERT ON nudge.lifecycle_stages
-    FOR EACH STATEMENT EXECUTE FUNCTION nudge.trust_restore();
-COMMENT ON TRIGGER a_trust_restore ON nudge.lifecycle_stages IS 'Lets rows of a dump in as they are';
 CREATE TRIGGER replace_shipped_stage BEFORE INSERT ON nudge.lifecycle_stages
     FOR EACH ROW EXECUTE FUNCTION nudge.replace_shipped_stage();
 ALTER TABLE nudge.lifecycle_stages ENABLE REPLICA TRIGGER replace_shipped_stage;
@@ -255,6 +252,12 @@ INSERT INTO nudge.lifecycle_stages (name, position, lasts, description, conditio
     ('won_back', 6, '14 days', 'Was dormant or churned, and did something again; for 14 days',
      '[{"type": "lifecycle_stage", "operator": "in", "parameters": {"stages": ["dormant", "churned", "won_back"]}},
        {"type": "action_count", "parameters": {"action_type": "*", "within": "14 days"}}]');
+
+-- Only now: it takes the script of an extension for a restore, and would leave out
+-- triggers and keys of all tables for the rest of the transaction.
+CREATE TRIGGER a_trust_restore BEFORE INSERT ON nudge.lifecycle_stages
+    FOR EACH STATEMENT EXECUTE FUNCTION nudge.trust_restore();
+COMMENT ON TRIGGER a_trust_restore ON nudge.lifecycle_stages IS 'Lets rows of a dump in as they are';
 
 --
 -- Who has to be looked at

@@ -48,6 +48,11 @@ $node->safe_psql('postgres', 'CREATE DATABASE fresh');
 $node->safe_psql('postgres', 'CREATE DATABASE empty');
 $node->safe_psql('fresh', 'CREATE EXTENSION pg_nudge');
 $node->safe_psql('empty', "CREATE EXTENSION pg_nudge VERSION '0.1.0'");
+foreach my $script ("CREATE EXTENSION pg_nudge", "CREATE EXTENSION pg_nudge VERSION '0.1.0'; ALTER EXTENSION pg_nudge UPDATE")
+{
+	is($node->safe_psql('postgres', "BEGIN; $script; SHOW session_replication_role; ROLLBACK"), 'origin',
+		"$script: triggers and keys hold in the rest of the transaction");
+}
 my $old = $node->safe_psql('empty', $catalog);
 unlike($old, qr/recommend/, 'version 0.1.0 is the old one');
 $node->safe_psql('empty', 'ALTER EXTENSION pg_nudge UPDATE');
