@@ -12,7 +12,7 @@ CREATE TABLE nudge.lifecycle_stages (
     position    integer NOT NULL UNIQUE DEFERRABLE,
     conditions  jsonb NOT NULL,
     match       text NOT NULL DEFAULT 'all' CHECK (match IN ('all', 'any')),
-    lasts       interval CHECK (lasts > '0'),
+    lasts       interval CHECK (lasts > '0' AND lasts <= '100 years'),
     description text
 );
 COMMENT ON TABLE nudge.lifecycle_stages IS

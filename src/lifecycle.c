@@ -22,6 +22,7 @@
 #include "miscadmin.h"
 #include "row_trigger.h"
 #include "rule_checks.h"
+#include "schedule.h"
 #include "segment.h"
 #include "softtime.h"
 #include "utils/array.h"
@@ -265,9 +266,7 @@ stage_ends(Evaluator *evaluator, const Stage *stage, TimestampTz since)
 		!bytes_equal(bytes_of_text(stage->name),
 					 bytes_of_text(PointerGetDatum(PG_DETOAST_DATUM_PACKED(user->values[Anum_users_lifecycle_stage - 1])))))
 		return PG_INT64_MAX;
-	return DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
-												   TimestampTzGetDatum(since),
-												   IntervalPGetDatum(&stage->lasts)));
+	return schedule_add_interval(since, &stage->lasts);
 }
 
 /*
