@@ -38,6 +38,9 @@ DECLARE
     lives    boolean;
     triggers bigint[];
 BEGIN
+    IF NOT EXISTS (SELECT FROM nudge.rule_entries e WHERE e.user_id = entry_release.user_id AND e.rule_id = entry_release.rule_id) THEN
+        RETURN false;   -- as with most rules
+    END IF;
     SELECT bool_or(EXISTS (SELECT FROM nudge.message_queue q WHERE q.message_id = m.message_id)
                    OR EXISTS (SELECT FROM nudge.message_results r WHERE r.message_id = m.message_id AND r.status = 'sent'))
                FILTER (WHERE m.message_id <> entry_release.message_id),
