@@ -134,6 +134,14 @@ CREATE TRIGGER check_lifecycle_stage BEFORE INSERT OR UPDATE ON nudge.lifecycle_
 COMMENT ON TRIGGER check_lifecycle_stage ON nudge.lifecycle_stages IS
     'Refuses conditions that cannot be evaluated, or that need an action in hand';
 
+CREATE FUNCTION nudge.check_stages_of_stage() RETURNS trigger
+LANGUAGE C AS 'MODULE_PATHNAME', 'nudge_check_stages_of_stage';
+COMMENT ON FUNCTION nudge.check_stages_of_stage() IS 'Trigger function of nudge.lifecycle_stages: stages that conditions ask for';
+CREATE TRIGGER check_stages_of_stage AFTER INSERT OR UPDATE OF conditions ON nudge.lifecycle_stages
+    FOR EACH ROW EXECUTE FUNCTION nudge.check_stages_of_stage();
+COMMENT ON TRIGGER check_stages_of_stage ON nudge.lifecycle_stages IS
+    'Refuses conditions for stages that are not there after the statement';
+
 -- What has a condition for the stage, for any if it is null; null where nothing has.  Conditions stand at any
 -- depth, so all strings below a condition of the type are looked at.
 CREATE FUNCTION nudge.lifecycle_stage_user(stage text) RETURNS text
@@ -659,7 +667,7 @@ INSERT INTO nudge.access_rights (access, kind, object, privileges) VALUES
 REVOKE ALL ON TABLE nudge.lifecycle_stages, nudge.lifecycle_removed_stages, nudge.lifecycle_states,
     nudge.lifecycle_transitions, nudge.lifecycle_checks, nudge.lifecycle_progress, nudge.lifecycle_flow
     FROM PUBLIC;
-REVOKE ALL ON ROUTINE nudge.replace_shipped_stage(), nudge.check_lifecycle_stage(), nudge.lifecycle_stage_user(text),
+REVOKE ALL ON ROUTINE nudge.replace_shipped_stage(), nudge.check_lifecycle_stage(), nudge.check_stages_of_stage(), nudge.lifecycle_stage_user(text),
     nudge.keep_lifecycle_stages(), nudge.keep_segment_of_stages(), nudge.note_lifecycle(),
     nudge.lifecycle_horizon(interval), nudge.hear_lifecycle(timestamptz, interval),
     nudge.lifecycle_look(text, timestamptz, text[], jsonb[], text[], interval[], timestamptz),
