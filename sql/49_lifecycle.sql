@@ -606,7 +606,8 @@ BEGIN
                   HINT = 'Leave it out to mean now.';
     END IF;
     IF current_setting('transaction_read_only')::boolean THEN
-        RAISE EXCEPTION 'cannot move users in a read-only transaction' USING ERRCODE = '25006',
+        RAISE EXCEPTION 'cannot execute nudge.run_lifecycle() in a read-only transaction' USING ERRCODE = '25006',
+            DETAIL = 'Users who move to another stage are written.',
             HINT = 'Connect to the primary server, in a transaction that may write.';
     END IF;
     PERFORM pg_advisory_xact_lock(1853187175, 49);
