@@ -124,7 +124,8 @@ COMMENT ON FUNCTION nudge.prune_entries() IS 'Deletes entries into rules that ar
 REVOKE ALL ON FUNCTION nudge.prune_entries() FROM PUBLIC;
 
 INSERT INTO nudge.jobs (job_name, schedule, command, description) VALUES
-    ('nudge entries', '47 3 * * 0', 'SELECT nudge.prune_entries()', 'Deletes entries into rules that are no more');
+    ('nudge entries', '47 3 * * 0', 'SELECT nudge.prune_entries(), nudge.prune_transitions()',
+     'Deletes entries into rules that are no more, and transitions past nudge.retention_days');
 
 INSERT INTO nudge.access_rights (access, kind, object, privileges) VALUES
     ('marketer', 'table', 'rule_entries', 'SELECT, DELETE'),

@@ -355,7 +355,7 @@ COMMENT ON COLUMN nudge.synced_tables.missing_columns IS
 REVOKE ALL ON TABLE nudge.synced_tables FROM PUBLIC;
 
 -- As before, and columns that nudge.watch_table and nudge.sync_users were given and
--- that are gone
+-- that are gone, and what nudge.run_timers has still to look at
 CREATE OR REPLACE VIEW nudge.health AS
     WITH clock AS MATERIALIZED (
         SELECT pg_catalog.clock_timestamp() AS now_at,
@@ -418,6 +418,9 @@ CREATE OR REPLACE VIEW nudge.health AS
         FROM (SELECT format('%s.%I', w.table_name, m) COLLATE "default" AS missing FROM nudge.watched_tables w, unnest(w.missing_columns) AS m
               UNION
               SELECT format('%s.%I', y.table_name, m) COLLATE "default" FROM nudge.synced_tables y, unnest(y.missing_columns) AS m) AS s
+    ),
+    signals AS (
+        SELECT count(*) AS timer_signals, min(g.at) AS oldest_timer_signal FROM nudge.timer_signals g
     )
     SELECT coalesce(nullif(concat_ws('; ',
                CASE WHEN p.promises_missed > 0
@@ -444,8 +447,13 @@ CREATE OR REPLACE VIEW nudge.health AS
            q.outbox_ready, q.outbox_claimed, q.outbox_oldest_ready, q.leases_over,
            t.history_rows, t.unknown_message_events,
            to_char(a.newest AT TIME ZONE 'UTC', 'YYYY-MM') AS partitions,
-           s.missing_columns
-    FROM clock c, pending p, dead d, queue q, runs r, tallies t, ahead a, sources s;
+           s.missing_columns,
+           g.timer_signals, g.oldest_timer_signal
+    FROM clock c, pending p, dead d, queue q, runs r, tallies t, ahead a, sources s, signals g;
+COMMENT ON COLUMN nudge.health.timer_signals IS
+    'Actions and changes of users that schedules go by and that nudge.run_timers has not looked at yet';
+COMMENT ON COLUMN nudge.health.oldest_timer_signal IS
+    'Since when the oldest of them waits; NULL: there is none';
 COMMENT ON COLUMN nudge.health.missing_columns IS
     'Columns that nudge.watch_table or nudge.sync_users were given, and that were dropped or renamed since';
 

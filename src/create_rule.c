@@ -104,9 +104,13 @@ check_references(const RuleConfig *config, FaultList *faults)
 	check_segments(faults, &config->segments);
 	for (int i = 0; i < config->nconditions; i++)
 	{
-		if (config->good[i])
-			check_condition_references(faults, psprintf("conditions[%d]", i),
-									   &config->conditions[i], config->name);
+		char	   *path = psprintf("conditions[%d]", i);
+
+		if (!config->good[i])
+			continue;
+		check_condition_references(faults, path, &config->conditions[i],
+								   config->name);
+		check_condition_stages(faults, path, &config->conditions[i]);
 	}
 }
 

@@ -30,6 +30,7 @@
 #include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(nudge_check_lifecycle_stage);
+PG_FUNCTION_INFO_V1(nudge_check_stages_of_stage);
 PG_FUNCTION_INFO_V1(nudge_lifecycle_look);
 
 /* Arguments of nudge.lifecycle_look */
@@ -96,6 +97,30 @@ nudge_check_lifecycle_stage(PG_FUNCTION_ARGS)
 	}
 	fault_report(&faults, "lifecycle stage");
 	return PointerGetDatum(row);
+}
+
+/*
+ * Trigger on lifecycle_stages, after INSERT or UPDATE of conditions of a row: the
+ * stages that it asks for are there.  Those of one statement may ask for each
+ * other, so this is for when all of its rows are there.
+ */
+Datum
+nudge_check_stages_of_stage(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = after_row_trigger(fcinfo, "check_stages_of_stage");
+	FaultList	faults = {NIL};
+	bool		isnull;
+	Datum		value = row_column(trigger, trigger_row(trigger), "conditions",
+								   &isnull);
+	int			n;
+	Condition  *conditions = conditions_check_array(DatumGetJsonbP(value), &faults,
+													"conditions", &n);
+
+	for (int i = 0; conditions != NULL && i < n; i++)
+		check_condition_stages(&faults, psprintf("conditions[%d]", i),
+							   &conditions[i]);
+	fault_report(&faults, "lifecycle stage");
+	return PointerGetDatum(NULL);
 }
 
 static void

@@ -60,6 +60,13 @@ extern void check_condition_references(FaultList *faults, const char *path,
 									   const Condition *condition,
 									   const char *own_name);
 
+/*
+ * The same for lifecycle stages, apart since stages may refer to each other and are
+ * checked when all are there
+ */
+extern void check_condition_stages(FaultList *faults, const char *path,
+								   const Condition *condition);
+
 /* required, and the keys that the engine knows; path is that of the object */
 extern void check_personalization(FaultList *faults, const char *path,
 								  Jsonb *personalization);

@@ -194,6 +194,7 @@ nudge_check_condition(PG_FUNCTION_ARGS)
 							 &faults, ""))
 	{
 		check_condition_references(&faults, "", &condition, NULL);
+		check_condition_stages(&faults, "", &condition);
 		if (operator == NULL)
 			row = with_operator(trigger, row, &condition);
 	}

@@ -13,6 +13,10 @@ INSERT INTO nudge.lifecycle_stages (name, position, conditions) VALUES ('x', 9, 
 INSERT INTO nudge.lifecycle_stages (name, position, conditions) VALUES ('x', 9, '[{"type": "action_type", "parameters": {"types": ["a"]}}]');
 INSERT INTO nudge.lifecycle_stages (name, position, conditions) VALUES ('x', 9, '[{"any": [{"not": {"type": "action_attribute", "parameters": {"path": "a", "value": 1}}}]}]');
 INSERT INTO nudge.lifecycle_stages (name, position, conditions) VALUES ('x', 9, '[{"type": "segment", "parameters": {"segment": "none"}}]');
+INSERT INTO nudge.lifecycle_stages (name, position, conditions) VALUES
+    ('x', 9, '[{"type": "lifecycle_stage", "parameters": {"stages": ["x", "y"]}}]'),
+    ('y', 10, '[{"not": {"type": "lifecycle_stage", "parameters": {"stages": ["x", "z"]}}}]');
+UPDATE nudge.lifecycle_stages SET conditions = '[{"type": "lifecycle_stage", "parameters": {"stage": "z"}}]' WHERE name = 'new';
 INSERT INTO nudge.lifecycle_stages (name, position, conditions) VALUES ('x', 9, '[{"type": "jsonpath", "parameters": {"path": "$.user["}}]');
 INSERT INTO nudge.lifecycle_stages (name, position, conditions) VALUES ('x', 9, '{"type": "action_count"}');
 INSERT INTO nudge.lifecycle_stages (name, position, conditions) VALUES ('x', 9, NULL);

@@ -156,6 +156,10 @@ my %ways = (
 		dump => [ '--load-via-partition-root', '-f', "$dir/root.sql" ],
 		restore => [ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', "$dir/root.sql" ]
 	},
+	'plain SQL, one transaction' => {
+		dump => [ '-f', "$dir/single.sql" ],
+		restore => [ 'psql', '-X', '-q', '-1', '-v', 'ON_ERROR_STOP=1', '-f', "$dir/single.sql" ]
+	},
 	'plain SQL, an INSERT a row' => {
 		dump => [ '--inserts', '-f', "$dir/inserts.sql" ],
 		restore => [ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', "$dir/inserts.sql" ]
@@ -230,8 +234,11 @@ command_ok([ 'pg_restore', '--exit-on-error', '--data-only', '--disable-triggers
 command_ok([ 'pg_restore', '--exit-on-error', '--section=post-data', '-d', $node->connstr('in_parts'), "$dir/custom" ], 'in parts: the rest');
 is_deeply([ split /\n/, $node->safe_psql('in_parts', $fingerprint) ], \@source, 'in parts: everything is there');
 
-# Rows go unchecked only where a superuser restores a dump.
+# Rows go unchecked only where a superuser restores a dump, and only its rows.
 foreach my $session ([ 'of a superuser', '' ],
+	[ 'that has restored rows', 'BEGIN; SET LOCAL check_function_bodies = off; '
+		  . "INSERT INTO nudge.conditions (rule_id, position, condition_type, parameters) VALUES (-2, 1, 'restored', '{}'); "
+		  . "INSERT INTO nudge.segments (name) SELECT 'none' WHERE false; SET LOCAL check_function_bodies = on; " ],
 	[ 'of a marketer', 'SET SESSION AUTHORIZATION dump_marketer; SET check_function_bodies = off; ' ])
 {
 	my ($code, $out, $err) = $node->psql('target1', $session->[1]
@@ -239,6 +246,22 @@ foreach my $session ([ 'of a superuser', '' ],
 		  . "VALUES (-1, 1, 'action_type', '{\"types\": [\"login\"]}')");
 	like($err, qr/violates foreign key constraint/, "a session $session->[0] has its rows checked");
 }
+
+# A session that is a replica for reasons of its own stays one.
+is( $node->safe_psql('target1', <<'SQL'), "replica\nreplica\norigin", 'the role that a session had is its role after rows of a dump');
+SET check_function_bodies = off;
+SET session_replication_role = replica;
+BEGIN;
+INSERT INTO nudge.segments (name) VALUES ('replica');
+SHOW session_replication_role;
+COMMIT;
+SHOW session_replication_role;
+SET session_replication_role = origin;
+BEGIN;
+INSERT INTO nudge.segments (name) VALUES ('origin');
+SHOW session_replication_role;
+ROLLBACK;
+SQL
 
 # DROP EXTENSION takes the partitions along.
 $node->safe_psql('target1', 'DROP EXTENSION pg_nudge');

@@ -62,7 +62,7 @@ $node->safe_psql('main', 'CREATE EXTENSION pg_cron');
 # In its own database; twice gives one set of jobs, and partitions exist at once
 is($node->safe_psql('main', 'SELECT nudge.schedule_jobs()'), 4, 'schedule_jobs() tells how many jobs');
 my $jobs = 'SELECT jobname, schedule, command, database, username, active FROM cron.job ORDER BY jobname';
-my $own = "nudge entries|47 3 * * 0|SELECT nudge.prune_entries()|main|%s|t\nnudge executor|* * * * *|CALL nudge.run()|main|%s|t\nnudge maintenance|17 3 * * *|SELECT nudge.maintain()|main|%s|t\n"
+my $own = "nudge entries|47 3 * * 0|SELECT nudge.prune_entries(), nudge.prune_transitions()|main|%s|t\nnudge executor|* * * * *|CALL nudge.run()|main|%s|t\nnudge maintenance|17 3 * * *|SELECT nudge.maintain()|main|%s|t\n"
   . 'nudge recommendations|*/10 * * * *|CALL nudge.count_items()|main|%s|t';
 my $superuser = $node->safe_psql('main', 'SELECT current_user');
 is($node->safe_psql('main', $jobs), sprintf($own, ($superuser) x 4), 'the jobs are there');
@@ -95,7 +95,7 @@ $node->safe_psql('main', $there);
 my ($here) = $err =~ /and in this one, once:\n(.*?)\n/s;
 other($here);
 is($node->safe_psql('main', q{SELECT jobname, command, database FROM cron.job WHERE database <> 'main' ORDER BY jobname}),
-	"nudge entries in $other|SELECT nudge.prune_entries()|$other\nnudge executor in $other|CALL nudge.run()|$other\nnudge maintenance in $other|SELECT nudge.maintain()|$other\n"
+	"nudge entries in $other|SELECT nudge.prune_entries(), nudge.prune_transitions()|$other\nnudge executor in $other|CALL nudge.run()|$other\nnudge maintenance in $other|SELECT nudge.maintain()|$other\n"
   . "nudge recommendations in $other|CALL nudge.count_items()|$other",
 	'what the hint says to run schedules the jobs of the other database');
 
