@@ -36,6 +36,12 @@ no_trigger()   { sql 'CALL bench.clean()'; copy bench.actions; }
 sql "CALL bench.use_counts('never')"
 pair '1,000 rules that count types nobody does, no other condition : no trigger' 0.85 with_trigger no_trigger 200000
 
+# What the rules count is done by users, but not by those of the rows.
+others() { sql "INSERT INTO $1 (user_id, action_type) SELECT 'other ' || i, 'never_' || i % 1000 + 1 FROM generate_series(1, 20000) i"; }
+with_trigger_others() { sql 'CALL bench.clean()'; others nudge.actions; copy nudge.actions; expect 0 'SELECT count(*) FROM nudge.pending'; }
+no_trigger_others()   { sql 'CALL bench.clean()'; others bench.actions; copy bench.actions; }
+pair '1,000 rules that count types only others do, no other condition : no trigger' 0.85 with_trigger_others no_trigger_others 200000
+
 sql "CALL bench.use_counts('visits')"
 pair '1,000 rules that count types nobody does, at page visits : no trigger' 0.85 with_trigger no_trigger 200000
 
