@@ -104,9 +104,13 @@ check_references(const RuleConfig *config, FaultList *faults)
 	check_segments(faults, &config->segments);
 	for (int i = 0; i < config->nconditions; i++)
 	{
-		if (config->good[i])
-			check_condition_references(faults, psprintf("conditions[%d]", i),
-									   &config->conditions[i], config->name);
+		char	   *path = psprintf("conditions[%d]", i);
+
+		if (!config->good[i])
+			continue;
+		check_condition_references(faults, path, &config->conditions[i],
+								   config->name);
+		check_condition_stages(faults, path, &config->conditions[i]);
 	}
 }
 
@@ -165,8 +169,11 @@ insert_rule(RuleConfig *config)
 	nulls[16] = config->has_send_on ? ' ' : 'n';
 	/* What an older version has columns for goes without the others. */
 	if (config->has_delivery)
+	{
+		(void) nudge_relation(NUDGE_CHANNELS);	/* came with them */
 		run_insert(plan_get(&delivery_plan, query_rule_insert_delivery,
 							lengthof(types), types), values, nulls);
+	}
 	else
 		run_insert(plan_get(&plan, query_rule_insert, NFIRST_COLUMNS, types),
 				   values, nulls);

@@ -90,7 +90,7 @@ INSERT INTO callable VALUES ('marketer', 'channel_scores'), ('marketer', 'coordi
 INSERT INTO allowed
 SELECT 'marketer', 'lifecycle_stages', p, '*' FROM unnest('{SELECT,INSERT,UPDATE,DELETE}'::text[]) AS p;
 INSERT INTO allowed VALUES ('marketer', 'lifecycle_flow', 'SELECT', '*'), ('analyst', 'lifecycle_flow', 'SELECT', '*');
-INSERT INTO callable VALUES ('executor', 'run_lifecycle');
+INSERT INTO callable VALUES ('executor', 'run_lifecycle'), ('executor', 'prune_transitions');
 
 -- Feedback
 INSERT INTO allowed

@@ -161,6 +161,10 @@ my %ways = (
 		dump => [ '--load-via-partition-root', '-f', "$dir/root.sql" ],
 		restore => [ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', "$dir/root.sql" ]
 	},
+	'plain SQL, one transaction' => {
+		dump => [ '-f', "$dir/single.sql" ],
+		restore => [ 'psql', '-X', '-q', '-1', '-v', 'ON_ERROR_STOP=1', '-f', "$dir/single.sql" ]
+	},
 	'plain SQL, an INSERT a row' => {
 		dump => [ '--inserts', '-f', "$dir/inserts.sql" ],
 		restore => [ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', "$dir/inserts.sql" ]
@@ -168,6 +172,10 @@ my %ways = (
 	'directory, four jobs each way' => {
 		dump => [ '-Fd', '-j4', '-f', "$dir/directory" ],
 		restore => [ 'pg_restore', '--exit-on-error', '-j4', "$dir/directory" ]
+	},
+	'one transaction' => {
+		dump => [ '-Fc', '-f', "$dir/single" ],
+		restore => [ 'pg_restore', '--single-transaction', "$dir/single" ]
 	});
 
 my $n = 0;
@@ -201,6 +209,11 @@ SQL
 	is($node->safe_psql($target, "SELECT count(*) FROM pg_depend d JOIN pg_trigger t ON d.classid = 'pg_trigger'::regclass AND d.objid = t.oid WHERE d.deptype = 'x'"),
 		'9', "$way: their triggers go with the extension");
 
+	# Schedules go on: what waited fires, what fired does not.
+	is($node->safe_psql($target, q{SELECT nudge.run_timers(now() + interval '4 hours') > 0;
+		SELECT r.name, count(*), count(DISTINCT p.user_id) FROM nudge.pending p JOIN nudge.rules r USING (rule_id) WHERE r.name IN ('milestone', 'abandoned') GROUP BY 1 ORDER BY 1}),
+		"t\nabandoned|5|5\nmilestone|50|50", "$way: timers fire once");
+
 	# It goes on where it was.
 	is( $node->safe_psql($target,
 			'SELECT m ->> \'partitions_made\' || (m ->> \'postponed\') FROM nudge.maintain() AS m'),
@@ -218,8 +231,19 @@ FROM nudge.claim('restored');
 SQL
 }
 
-# Rows go unchecked only where a superuser restores a dump.
+# The data by itself, without triggers, once what came with the extension has made room
+$node->safe_psql('postgres', 'CREATE DATABASE in_parts');
+command_ok([ 'pg_restore', '--exit-on-error', '--section=pre-data', '-d', $node->connstr('in_parts'), "$dir/custom" ], 'in parts: tables');
+$node->safe_psql('in_parts', 'SET session_replication_role = replica; TRUNCATE nudge.channels, nudge.channel_urgency, nudge.lifecycle_stages');
+command_ok([ 'pg_restore', '--exit-on-error', '--data-only', '--disable-triggers', '-d', $node->connstr('in_parts'), "$dir/custom" ], 'in parts: data');
+command_ok([ 'pg_restore', '--exit-on-error', '--section=post-data', '-d', $node->connstr('in_parts'), "$dir/custom" ], 'in parts: the rest');
+is_deeply([ split /\n/, $node->safe_psql('in_parts', $fingerprint) ], \@source, 'in parts: everything is there');
+
+# Rows go unchecked only where a superuser restores a dump, and only its rows.
 foreach my $session ([ 'of a superuser', '' ],
+	[ 'that has restored rows', 'BEGIN; SET LOCAL check_function_bodies = off; '
+		  . "INSERT INTO nudge.conditions (rule_id, position, condition_type, parameters) VALUES (-2, 1, 'restored', '{}'); "
+		  . "INSERT INTO nudge.segments (name) SELECT 'none' WHERE false; SET LOCAL check_function_bodies = on; " ],
 	[ 'of a marketer', 'SET SESSION AUTHORIZATION dump_marketer; SET check_function_bodies = off; ' ])
 {
 	my ($code, $out, $err) = $node->psql('target1', $session->[1]
@@ -227,6 +251,22 @@ foreach my $session ([ 'of a superuser', '' ],
 		  . "VALUES (-1, 1, 'action_type', '{\"types\": [\"login\"]}')");
 	like($err, qr/violates foreign key constraint/, "a session $session->[0] has its rows checked");
 }
+
+# A session that is a replica for reasons of its own stays one.
+is( $node->safe_psql('target1', <<'SQL'), "replica\nreplica\norigin", 'the role that a session had is its role after rows of a dump');
+SET check_function_bodies = off;
+SET session_replication_role = replica;
+BEGIN;
+INSERT INTO nudge.segments (name) VALUES ('replica');
+SHOW session_replication_role;
+COMMIT;
+SHOW session_replication_role;
+SET session_replication_role = origin;
+BEGIN;
+INSERT INTO nudge.segments (name) VALUES ('origin');
+SHOW session_replication_role;
+ROLLBACK;
+SQL
 
 # DROP EXTENSION takes the partitions along.
 $node->safe_psql('target1', 'DROP EXTENSION pg_nudge');
