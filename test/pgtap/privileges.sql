@@ -99,6 +99,17 @@ FROM unnest('{marketer,analyst}'::text[]) AS a;
 INSERT INTO callable
 SELECT a, r FROM unnest('{marketer,analyst}'::text[]) AS a, unnest('{wilson_low,wilson_high}'::text[]) AS r;
 
+-- Attribution
+INSERT INTO allowed
+SELECT 'marketer', 'attribution_models', p, '*' FROM unnest('{SELECT,INSERT,UPDATE,DELETE}'::text[]) AS p
+UNION ALL
+SELECT 'analyst', 'attribution_models', 'SELECT', '*'
+UNION ALL
+SELECT a, t, 'SELECT', '*' FROM unnest('{marketer,analyst}'::text[]) AS a, unnest('{attribution_effects,attribution,attribution_daily}'::text[]) AS t;
+INSERT INTO callable VALUES ('marketer', 'attribute_conversion'), ('marketer', 'attribution_tail'), ('marketer', 'recompute_attribution'),
+    ('analyst', 'attribute_conversion'), ('analyst', 'attribution_tail'),
+    ('executor', 'run_attribution'), ('executor', 'recompute_attribution');
+
 -- Tables, views, materialised views, partitions: each privilege on each column
 CREATE TEMP VIEW may AS
     SELECT r.access, c.relname::text AS object, p.privilege, a.attname::text AS attname
