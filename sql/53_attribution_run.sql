@@ -130,9 +130,9 @@ BEGIN
             SELECT r.user_id, t.touched_at, b.touched_at AS touched_before
             FROM reported r
             CROSS JOIN LATERAL (SELECT t.touched_at FROM nudge.touches() AS t
-                                WHERE t.user_id = r.user_id AND t.message_id = r.message_id) AS t
+                                WHERE t.user_id COLLATE "C" = r.user_id AND t.message_id = r.message_id OFFSET 0) AS t
             LEFT JOIN LATERAL (SELECT t.touched_at FROM nudge.touches(since) AS t
-                               WHERE t.user_id = r.user_id AND t.message_id = r.message_id) AS b ON true
+                               WHERE t.user_id COLLATE "C" = r.user_id AND t.message_id = r.message_id OFFSET 0) AS b ON true
             WHERE b.touched_at IS DISTINCT FROM t.touched_at)
         SELECT c.conversion_id
         FROM nudge.conversions c
@@ -286,8 +286,10 @@ BEGIN
             WHERE c.recorded_at < until_at AND (since IS NULL OR c.occurred_at >= since)
             EXCEPT
             SELECT k.conversion_id
-            FROM nudge.attribution_credits k CROSS JOIN LATERAL unnest(k.message_ids) AS g (message_id)
-            WHERE k.model = recompute_attribution.model
+            FROM nudge.conversions c
+            JOIN nudge.attribution_credits k ON k.conversion_id = c.conversion_id AND k.user_id = c.user_id
+            CROSS JOIN LATERAL unnest(k.message_ids) AS g (message_id)
+            WHERE k.model = recompute_attribution.model AND (since IS NULL OR c.occurred_at >= since)
                 AND NOT EXISTS (SELECT FROM nudge.events e
                                 WHERE e.user_id = k.user_id AND e.message_id = g.message_id
                                     AND e.event_type IN ('sent', 'delivered', 'opened', 'clicked')));
