@@ -43,11 +43,13 @@ SELECT pg_catalog.pg_extension_config_dump('nudge.attribution_credits', '');
 
 CREATE TABLE nudge.attribution_progress (
     only_row      boolean PRIMARY KEY DEFAULT true CHECK (only_row),
-    attributed_to timestamptz NOT NULL
+    attributed_to timestamptz NOT NULL,
+    effects_at    timestamptz
 );
 COMMENT ON TABLE nudge.attribution_progress IS 'How far nudge.run_attribution() has come; no row before the first run';
 COMMENT ON COLUMN nudge.attribution_progress.attributed_to IS
     'All conversions recorded before this time are in nudge.attribution_totals, with all that was recorded of messages before it';
+COMMENT ON COLUMN nudge.attribution_progress.effects_at IS 'When a run computed removal effects last';
 SELECT pg_catalog.pg_extension_config_dump('nudge.attribution_progress', '');
 
 CREATE TRIGGER a_trust_restore BEFORE INSERT ON nudge.attribution_totals
@@ -217,35 +219,41 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    since   timestamptz;
-    horizon timestamptz;
-    models  text[];
-    stale   text[];
-    total   bigint := 0;
+    since       timestamptz;
+    horizon     timestamptz;
+    computed_at timestamptz;
+    conversions bigint[];
+    markov      text[];
+    total       bigint := 0;
 BEGIN
     IF as_of IS NULL OR NOT isfinite(as_of) THEN
         RAISE EXCEPTION 'as_of must be a finite time, not %', coalesce(as_of::text, 'NULL')
             USING ERRCODE = '22023', HINT = 'Leave it out to mean now, but for ten seconds.';
     END IF;
     PERFORM nudge.begin_attribution();
-    SELECT p.attributed_to INTO since FROM nudge.attribution_progress p;
+    SELECT p.attributed_to, p.effects_at INTO since, computed_at FROM nudge.attribution_progress p;
     horizon := nudge.attribution_horizon();
     IF horizon IS NULL OR least(as_of, horizon) <= since THEN
         RETURN 0;
     END IF;
     horizon := least(as_of, horizon);
 
-    models := ARRAY(SELECT m.name FROM nudge.attribution_models m WHERE m.enabled);
-    stale := ARRAY(SELECT m.name FROM nudge.attribution_models m
-                   WHERE m.enabled AND m.kind = 'markov'
-                       AND NOT EXISTS (SELECT FROM nudge.attribution_effects e
-                                       WHERE e.model = m.name AND e.computed_at > as_of - interval '1 day'));
-    IF stale <> '{}' THEN
-        PERFORM nudge.keep_removal_effects(stale);
+    conversions := nudge.unattributed(since, horizon);
+    IF conversions <> '{}' THEN
+        -- Once a day; where a model has none yet, because it is new or no message has
+        -- reached anybody so far, once an hour
+        markov := ARRAY(SELECT m.name FROM nudge.attribution_models m WHERE m.enabled AND m.kind = 'markov');
+        IF computed_at IS NULL OR computed_at < clock_timestamp() - interval '1 day'
+            OR computed_at < clock_timestamp() - interval '1 hour'
+                AND NOT markov <@ ARRAY(SELECT e.model FROM nudge.attribution_effects e)
+        THEN
+            PERFORM nudge.keep_removal_effects(markov);
+            computed_at := clock_timestamp();
+        END IF;
+        total := nudge.credit_conversions(conversions, ARRAY(SELECT m.name FROM nudge.attribution_models m WHERE m.enabled));
     END IF;
-    total := nudge.credit_conversions(nudge.unattributed(since, horizon), models);
-    INSERT INTO nudge.attribution_progress (attributed_to) VALUES (horizon)
-    ON CONFLICT (only_row) DO UPDATE SET attributed_to = EXCLUDED.attributed_to;
+    INSERT INTO nudge.attribution_progress (attributed_to, effects_at) VALUES (horizon, computed_at)
+    ON CONFLICT (only_row) DO UPDATE SET attributed_to = EXCLUDED.attributed_to, effects_at = EXCLUDED.effects_at;
     RETURN total;
 END
 $$;
