@@ -107,6 +107,14 @@ INSERT INTO callable VALUES
     ('app', 'record_conversion'), ('mailer', 'ingest_webhook'), ('marketer', 'rescore_machine_events'),
     ('executor', 'rescore_machine_events'), ('executor', 'collect_conversions'), ('executor', 'prune_conversions');
 
+-- Optimisers
+INSERT INTO allowed
+SELECT 'marketer', 'optimization_thresholds', p, '*' FROM unnest('{SELECT,INSERT,UPDATE,DELETE}'::text[]) AS p;
+INSERT INTO allowed VALUES
+    ('marketer', 'optimizations', 'SELECT', '*'), ('analyst', 'optimizations', 'SELECT', '*'), ('analyst', 'optimization_thresholds', 'SELECT', '*');
+INSERT INTO callable VALUES
+    ('executor', 'monitor_and_optimize'), ('marketer', 'undo_optimization'), ('marketer', 'rule_violations');
+
 -- Tables, views, materialised views, partitions: each privilege on each column
 CREATE TEMP VIEW may AS
     SELECT r.access, c.relname::text AS object, p.privilege, a.attname::text AS attname
