@@ -335,6 +335,7 @@ AS $$
 #variable_conflict use_column
 DECLARE
     h record;
+    f record;
 BEGIN
     SELECT b.*, make_time(b.hour, 0, 0) AS begins, make_time((b.hour + 1) % 24, 0, 0) AS ends INTO h
     FROM nudge.best_hour(better_time.rule_id) b;
@@ -343,11 +344,20 @@ BEGIN
         evidence := jsonb_build_object('hour', to_jsonb(h) - '{begins,ends}'::text[]);
         reason := format('Messages go out from %s to %s: of %s sent in this hour %s converted, of %s in others %s.',
                          to_char(h.begins, 'HH24:MI'), to_char(h.ends, 'HH24:MI'), h.sent, h.conversions, h.other_sent, h.other_conversions);
+        RETURN;
+    END IF;
+    SELECT d.draft, d.what, d.evidence INTO f FROM nudge.rule_findings(better_time.rule_id) d
+    WHERE d.kind = 'optimal_delay_range' ORDER BY d.rate_low DESC LIMIT 1;
+    IF f.draft IS NOT NULL THEN
+        change := f.draft;
+        evidence := jsonb_build_object('delay', f.what || f.evidence);
+        reason := format('The delay is %s: of %s messages made %s to %s hours after firing %s converted.', f.draft #>> '{rule,delay}',
+                         f.evidence ->> 'sent', f.what ->> 'min_hours', coalesce(f.what ->> 'max_hours', 'any'), f.evidence ->> 'conversions');
     END IF;
 END
 $$;
 COMMENT ON FUNCTION nudge.better_time(bigint) IS
-    'Internal: the hour at which messages of a rule surely convert better; NULL where it is not known, or has been chosen already';
+    'Internal: the hour at which messages of a rule surely convert better, else such a delay (nudge.rule_findings); NULL where neither is known, or it has been chosen already';
 
 CREATE FUNCTION nudge.optimization_for(rule_id bigint, metric text, severity text, since date,
                                        OUT change jsonb, OUT evidence jsonb, OUT reason text)
@@ -437,7 +447,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION nudge.monitor_and_optimize(bigint, timestamptz) IS
-    'Changes active rules with auto_optimize (NULL: all of them) whose rates are surely past the thresholds (nudge.rule_violations), each at most once a day of nudge.timezone: pauses for complaints or few opens, halves caps for unsubscriptions, moves the hour for few conversions; the rows that it adds to nudge.optimizations. One run at a time, others do nothing';
+    'Changes active rules with auto_optimize (NULL: all of them) whose rates are surely past the thresholds (nudge.rule_violations), each at most once a day of nudge.timezone: pauses for complaints or few opens, halves caps for unsubscriptions, moves the hour or the delay for few conversions; the rows that it adds to nudge.optimizations. One run at a time, others do nothing';
 
 INSERT INTO nudge.jobs (job_name, schedule, command, description) VALUES
     ('nudge optimisers', '7 * * * *', 'SELECT nudge.monitor_and_optimize()', 'Changes rules with auto_optimize whose figures are bad');

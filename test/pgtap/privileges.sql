@@ -111,9 +111,12 @@ INSERT INTO callable VALUES
 INSERT INTO allowed
 SELECT 'marketer', 'optimization_thresholds', p, '*' FROM unnest('{SELECT,INSERT,UPDATE,DELETE}'::text[]) AS p;
 INSERT INTO allowed VALUES
-    ('marketer', 'optimizations', 'SELECT', '*'), ('analyst', 'optimizations', 'SELECT', '*'), ('analyst', 'optimization_thresholds', 'SELECT', '*');
+    ('marketer', 'optimizations', 'SELECT', '*'), ('analyst', 'optimizations', 'SELECT', '*'), ('analyst', 'optimization_thresholds', 'SELECT', '*'),
+    ('marketer', 'recommendations', 'SELECT', '*'), ('analyst', 'recommendations', 'SELECT', '*');
 INSERT INTO callable VALUES
-    ('executor', 'monitor_and_optimize'), ('marketer', 'undo_optimization'), ('marketer', 'rule_violations');
+    ('executor', 'monitor_and_optimize'), ('marketer', 'undo_optimization'), ('marketer', 'rule_violations'),
+    ('marketer', 'adaptive_recommendations'), ('marketer', 'apply_recommendation'), ('marketer', 'undo_recommendation'),
+    ('marketer', 'confidence_greater'), ('analyst', 'confidence_greater');
 
 -- Tables, views, materialised views, partitions: each privilege on each column
 CREATE TEMP VIEW may AS
