@@ -463,6 +463,5 @@ INSERT INTO nudge.access_rights (access, kind, object, privileges) VALUES
     ('marketer', 'table', 'optimizations', 'SELECT'),
     ('marketer', 'routine', 'undo_optimization', 'EXECUTE'),
     ('marketer', 'routine', 'rule_violations', 'EXECUTE'),
-    ('analyst', 'table', 'optimization_thresholds', 'SELECT'),
     ('analyst', 'table', 'optimizations', 'SELECT'),
     ('executor', 'routine', 'monitor_and_optimize', 'EXECUTE');

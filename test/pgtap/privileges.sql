@@ -111,7 +111,7 @@ INSERT INTO callable VALUES
 INSERT INTO allowed
 SELECT 'marketer', 'optimization_thresholds', p, '*' FROM unnest('{SELECT,INSERT,UPDATE,DELETE}'::text[]) AS p;
 INSERT INTO allowed VALUES
-    ('marketer', 'optimizations', 'SELECT', '*'), ('analyst', 'optimizations', 'SELECT', '*'), ('analyst', 'optimization_thresholds', 'SELECT', '*'),
+    ('marketer', 'optimizations', 'SELECT', '*'), ('analyst', 'optimizations', 'SELECT', '*'),
     ('marketer', 'recommendations', 'SELECT', '*'), ('analyst', 'recommendations', 'SELECT', '*');
 INSERT INTO callable VALUES
     ('executor', 'monitor_and_optimize'), ('marketer', 'undo_optimization'), ('marketer', 'rule_violations'),

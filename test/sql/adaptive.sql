@@ -55,7 +55,7 @@ FROM generate_series('2026-02-02 09:00'::timestamptz, '2026-02-06 09:00', '1 day
 SELECT * FROM pg_temp.found(:rule);
 SELECT jsonb_object_keys(nudge.adaptive_recommendations(:rule)) AS keys;
 -- what the figures are of: 30 of 295
-SELECT jsonb_pretty(nudge.adaptive_recommendations(:rule) -> 'optimal_delay_range' - '{recommendation_id,confidence}'::text[]);
+SELECT jsonb_pretty((nudge.adaptive_recommendations(:rule) -> 'optimal_delay_range') - '{recommendation_id,confidence}'::text[]);
 -- asking again does not pile up
 SELECT kind, draft, evidence ->> 'sent' AS sent, applied_at, optimization_id FROM nudge.recommendations WHERE rule_id = :rule ORDER BY kind;
 SELECT sum(recommendation_id) AS ids FROM nudge.recommendations WHERE rule_id = :rule \gset
