@@ -79,11 +79,12 @@ AS $$
     member AS MATERIALIZED (
         SELECT m.message_id, v.dimension, v.place, v.name, c.message_id IS NOT NULL AS has_converted
         FROM message m
+        CROSS JOIN (SELECT nudge.setting('timezone') AS own) AS z
         LEFT JOIN converted c ON c.message_id = m.message_id
         CROSS JOIN LATERAL (
             SELECT 'delay', width_bucket(extract(epoch FROM m.created_at - m.fired_at) / 3600, '{1,2,4,8,16,24,48,72,168}'::numeric[]), NULL
             WHERE m.fired_at IS NOT NULL
-            UNION ALL SELECT 'hour', extract(hour FROM m.created_at AT TIME ZONE coalesce(m.timezone, nudge.setting('timezone')))::integer, NULL
+            UNION ALL SELECT 'hour', extract(hour FROM m.created_at AT TIME ZONE coalesce(m.timezone, z.own))::integer, NULL
             UNION ALL SELECT 'week_before', least(m.week_before, 4), NULL WHERE m.week_before IS NOT NULL
             UNION ALL SELECT 'variant', NULL, m.variant
             -- users of no segment are one to compare with
