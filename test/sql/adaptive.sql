@@ -128,6 +128,11 @@ INSERT INTO nudge.conversions (user_id, occurred_at, recorded_at) SELECT user_id
 SELECT sent, conversions FROM nudge.rule_cohorts(:touch) WHERE dimension = 'week_before';
 UPDATE nudge.messages SET user_id = replace(user_id, '_', '_x') WHERE rule_id = :touch AND user_id LIKE '%\_1%';
 SELECT sent, conversions FROM nudge.rule_cohorts(:touch) WHERE dimension = 'week_before';
+-- delivered before the conversion, as far as was known then
+UPDATE nudge.events SET recorded_at = recorded_at + interval '1 day' WHERE user_id = 'ar1' || :touch || '_2' AND event_type = 'delivered';
+UPDATE nudge.events SET occurred_at = occurred_at + interval '1 day' WHERE user_id = 'ar1' || :touch || '_3' AND event_type = 'delivered';
+DELETE FROM nudge.events WHERE user_id = 'ar1' || :touch || '_4' AND event_type = 'delivered';
+SELECT sent, conversions FROM nudge.rule_cohorts(:touch) WHERE dimension = 'week_before';
 -- the hour is one of the user's clock
 UPDATE nudge.messages SET timezone = 'Asia/Tokyo' WHERE rule_id = :touch;
 SELECT place AS hour, sent FROM nudge.rule_cohorts(:touch) WHERE dimension = 'hour' ORDER BY 1;

@@ -99,6 +99,14 @@ SELECT * FROM pg_temp.run('2026-02-22 12:00');
 -- several violations: the worst comes first, and is the only one of the day
 SELECT pg_temp.send(:both, 1000, '2026-02-23', opened => 300, clicked => 100, converted => 100, unsubscribed => 50, complained => 20);
 SELECT * FROM pg_temp.run('2026-02-24 12:00');
+-- the other one is for the day after, on which its figures still count
+SELECT pg_temp.new_rule('op two') AS two_kinds \gset
+SELECT pg_temp.send(:two_kinds, 59, '2026-02-10 09:00', opened => 59, converted => 3), pg_temp.send(:two_kinds, 59, '2026-02-11 09:00', opened => 59, converted => 4),
+    pg_temp.send(:two_kinds, 1700, '2026-02-12 12:00', opened => 1700, unsubscribed => 60);
+SELECT kind, after FROM pg_temp.run('2026-02-24 12:00', :two_kinds);
+SELECT kind, after FROM pg_temp.run('2026-02-24 23:00', :two_kinds);
+SELECT kind, after FROM pg_temp.run('2026-02-25 00:00', :two_kinds);
+SELECT kind, after FROM pg_temp.run('2026-02-26 00:00', :two_kinds);
 -- a paused rule is left alone; a person who takes it up again is given time
 SELECT pg_temp.send(:both, 1000, '2026-02-24', opened => 300, clicked => 100, converted => 100, complained => 20);
 SELECT * FROM pg_temp.run('2026-02-25 12:00');
