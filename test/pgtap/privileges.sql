@@ -117,6 +117,17 @@ INSERT INTO callable VALUES ('marketer', 'attribute_conversion'), ('marketer', '
     ('analyst', 'attribute_conversion'), ('analyst', 'attribution_tail'),
     ('executor', 'run_attribution'), ('executor', 'recompute_attribution');
 
+-- Optimisers
+INSERT INTO allowed
+SELECT 'marketer', 'optimization_thresholds', p, '*' FROM unnest('{SELECT,INSERT,UPDATE,DELETE}'::text[]) AS p;
+INSERT INTO allowed VALUES
+    ('marketer', 'optimizations', 'SELECT', '*'), ('analyst', 'optimizations', 'SELECT', '*'),
+    ('marketer', 'recommendations', 'SELECT', '*'), ('analyst', 'recommendations', 'SELECT', '*');
+INSERT INTO callable VALUES
+    ('executor', 'monitor_and_optimize'), ('marketer', 'undo_optimization'), ('marketer', 'rule_violations'),
+    ('marketer', 'adaptive_recommendations'), ('marketer', 'apply_recommendation'), ('marketer', 'undo_recommendation'),
+    ('marketer', 'confidence_greater'), ('analyst', 'confidence_greater');
+
 -- Tables, views, materialised views, partitions: each privilege on each column
 CREATE TEMP VIEW may AS
     SELECT r.access, c.relname::text AS object, p.privilege, a.attname::text AS attname

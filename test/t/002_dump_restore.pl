@@ -96,6 +96,13 @@ INSERT INTO nudge.rules (name, trigger_type, template_id, priority, delay, segme
     ('some', 'behavioral', 'welcome', 'normal', '0', '{some}', '{}'),
     ('later', 'behavioral', 'welcome', 'low', '1 day', '{}', '{purchase}');
 UPDATE nudge.rules SET reentry = '"once"' WHERE name = 'some';
+-- a threshold that came with the extension, changed, and one of a rule
+UPDATE nudge.optimization_thresholds SET threshold = 0.2 WHERE metric = 'min_open_rate';
+INSERT INTO nudge.optimization_thresholds SELECT 'min_open_rate', min(rule_id), 0.3 FROM nudge.rules;
+INSERT INTO nudge.optimizations (rule_id, made_at, kind, before, after, evidence, reason)
+SELECT min(rule_id), '2026-01-01', 'pause', '{"rule": {"status": "active"}}', '{"rule": {"status": "paused"}}', '{}', 'a test' FROM nudge.rules;
+INSERT INTO nudge.recommendations (rule_id, kind, draft, evidence)
+SELECT min(rule_id), 'optimal_delay_range', '{"rule": {"delay": "01:00:00"}}', '{}' FROM nudge.rules;
 INSERT INTO nudge.conditions (rule_id, position, condition_type, parameters)
     SELECT rule_id, 1, 'action_type', '{"types": ["login"]}' FROM nudge.rules;
 INSERT INTO nudge.frequency_caps (rule_id, period, max_messages) SELECT rule_id, 'daily', 1 FROM nudge.rules WHERE name = 'now';
