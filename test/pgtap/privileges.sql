@@ -99,6 +99,9 @@ FROM unnest('{marketer,analyst}'::text[]) AS a;
 INSERT INTO callable
 SELECT a, r FROM unnest('{marketer,analyst}'::text[]) AS a, unnest('{wilson_low,wilson_high}'::text[]) AS r;
 
+-- Reports
+INSERT INTO callable VALUES ('marketer', 'backtest');
+
 -- Tables, views, materialised views, partitions: each privilege on each column
 CREATE TEMP VIEW may AS
     SELECT r.access, c.relname::text AS object, p.privilege, a.attname::text AS attname
