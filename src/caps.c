@@ -354,3 +354,18 @@ usage_count(const Usage *usage, const FrequencyCap *cap, DateADT day,
 	}
 	return total;
 }
+
+int32
+usage_count_week(const Usage *usage, DateADT day)
+{
+	int32		count = 0;
+
+	for (int i = 0; i < usage->nentries; i++)
+	{
+		const UsageEntry *entry = &usage->entries[i];
+
+		if (entry->day > day - 7 && entry->day <= day)
+			count += entry->count;
+	}
+	return count;
+}

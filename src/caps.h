@@ -73,4 +73,7 @@ typedef bool (*UsageExempt) (int64 rule_id, void *arg);
 extern int64 usage_count(const Usage *usage, const FrequencyCap *cap, DateADT day,
 						 UsageExempt exempt, void *arg);
 
+/* Messages of all rules in the seven days up to day */
+extern int32 usage_count_week(const Usage *usage, DateADT day);
+
 #endif							/* NUDGE_CAPS_H */

@@ -64,6 +64,7 @@ typedef struct BatchMessage
 	int64		message_id;
 	RenderedMessage rendered;
 	const FrequencyCap *cap;	/* that forbids it, if one does */
+	int32		week_before;	/* messages of the user's in the week before it */
 } BatchMessage;
 
 /* A trigger of a batch */

@@ -151,6 +151,7 @@ decide(Batch *batch, BatchTrigger *trigger, int keep_days)
 		if (!allowed && !enter(batch, trigger, key))
 			return;
 		allowed = true;
+		message->week_before = usage_count_week(&user->usage->usage, day);
 		usage_store_add(batch->usage, user->usage, rule->rule_id, channel, day,
 						caps_local_day(batch->as_of, tz) - keep_days);
 	}

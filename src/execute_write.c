@@ -66,13 +66,15 @@ enum
 	/* Since 0.4.0 */
 	Anum_messages_variant,
 	Anum_messages_timezone,
-	Natts_messages = Anum_messages_timezone
+	Anum_messages_due_at,
+	Anum_messages_week_before,
+	Natts_messages = Anum_messages_week_before
 };
 
 #define NFIRST_MESSAGES Anum_messages_created_at
 
 static const char *const messages_later_columns[] = {"segments", "depth",
-	"variant", "timezone"};
+	"variant", "timezone", "due_at", "week_before"};
 
 enum
 {
@@ -316,6 +318,8 @@ append_content(Writer *writer, const BatchTrigger *trigger,
 	nulls[Anum_messages_variant - 1] = true;
 	values[Anum_messages_timezone - 1] = user->values[Anum_users_timezone - 1];
 	nulls[Anum_messages_timezone - 1] = user->nulls[Anum_users_timezone - 1];
+	values[Anum_messages_due_at - 1] = TimestampTzGetDatum(due->due_at);
+	values[Anum_messages_week_before - 1] = Int32GetDatum(message->week_before);
 	append(writer, &writer->messages, NUDGE_MESSAGES, NFIRST_MESSAGES, values, nulls);
 }
 
