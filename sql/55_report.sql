@@ -89,6 +89,50 @@ $$;
 COMMENT ON FUNCTION nudge.period_figures(bigint, date, date) IS
     'Internal: figures of a rule (NULL: all rules) of the messages that were made from one day to another';
 
+CREATE FUNCTION nudge.period_hours(rule_id bigint, first_day date, last_day date) RETURNS TABLE (hour integer, sent bigint)
+LANGUAGE sql STABLE ROWS 24
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT f.hour::integer, sum(f.sent)::bigint
+    FROM nudge.hour_figures f
+    WHERE (period_hours.rule_id IS NULL OR f.rule_id = period_hours.rule_id)
+        AND f.day BETWEEN period_hours.first_day AND period_hours.last_day
+    GROUP BY f.hour
+$$;
+COMMENT ON FUNCTION nudge.period_hours(bigint, date, date) IS
+    'Internal: messages of a rule (NULL: of all) that were made in some days, by hour of the user''s clock';
+
+CREATE FUNCTION nudge.period_segments(rule_id bigint, first_day date, last_day date)
+RETURNS TABLE (segment text, sent bigint, opened bigint, clicked bigint, conversions bigint)
+LANGUAGE sql STABLE ROWS 10
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT f.segment, sum(f.sent)::bigint, sum(f.opened)::bigint, sum(f.clicked)::bigint, sum(f.conversions)::bigint
+    FROM nudge.segment_figures f
+    WHERE (period_segments.rule_id IS NULL OR f.rule_id = period_segments.rule_id)
+        AND f.day BETWEEN period_segments.first_day AND period_segments.last_day
+    GROUP BY f.segment
+$$;
+COMMENT ON FUNCTION nudge.period_segments(bigint, date, date) IS
+    'Internal: figures of a rule (NULL: of all) by segment, of the messages made in some days';
+
+CREATE FUNCTION nudge.period_channels(rule_id bigint, first_day date, last_day date)
+RETURNS TABLE (channel text, sent bigint, delivered bigint, opened bigint, clicked bigint, conversions bigint, revenue numeric)
+LANGUAGE sql STABLE ROWS 3
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT f.channel, sum(f.sent)::bigint, sum(f.delivered)::bigint, sum(f.opened)::bigint, sum(f.clicked)::bigint,
+           sum(f.conversions)::bigint, sum(f.revenue)
+    FROM nudge.message_figures f
+    WHERE (period_channels.rule_id IS NULL OR f.rule_id = period_channels.rule_id)
+        AND f.day BETWEEN period_channels.first_day AND period_channels.last_day
+    GROUP BY f.channel
+$$;
+COMMENT ON FUNCTION nudge.period_channels(bigint, date, date) IS
+    'Internal: figures of a rule (NULL: of all) by channel, of the messages made in some days';
+
+REVOKE ALL ON FUNCTION nudge.period_hours(bigint, date, date), nudge.period_segments(bigint, date, date), nudge.period_channels(bigint, date, date) FROM PUBLIC;
+
 -- The shares that reports tell of: how many of how many.
 CREATE FUNCTION nudge.period_shares(rule_id bigint, first_day date, last_day date)
 RETURNS TABLE (metric text, successes bigint, trials bigint)
