@@ -44,7 +44,8 @@ BEGIN
     INSERT INTO nudge.message_results (message_id, user_id, created_at, status, attempts, finished_at)
     VALUES (id, 'ch_' || who, at, 'sent', 1, at);
     FOREACH e IN ARRAY events LOOP
-        PERFORM nudge.record_event(id, e, at + interval '1 hour', metadata);
+        at := at + interval '1 hour';
+        PERFORM nudge.record_event(id, e, at, metadata);
     END LOOP;
 END
 $$;

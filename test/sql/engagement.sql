@@ -19,6 +19,8 @@ SELECT cardinality(nudge.register_action('en_' || u, 'en_signup')) AS fired FROM
 SELECT executed FROM nudge.execute_pending();
 SELECT user_id, channel, depth FROM nudge.messages WHERE user_id LIKE 'en\_%' ORDER BY 1;
 SELECT nudge.record_event(pg_temp.last('en_ann'), t) FROM unnest('{delivered,opened,clicked,bounced,complained,unsubscribed,failed,converted}'::text[]) AS t;
+-- (she is to get more)
+DELETE FROM nudge.suppressions WHERE user_id = 'en_ann';
 SELECT nudge.record_event(pg_temp.last(u), 'clicked', metadata => '{"url": "https://example.org/a?b=1", "ip": "::1"}') FROM unnest('{en_bob,en_cid}'::text[]) AS u;
 SELECT user_id, action_type, source, data, context FROM pg_temp.came WHERE source = 'pg_nudge';
 SELECT bool_and((action_data ->> 'message_id')::bigint = pg_temp.last(a.user_id)) AS message, bool_and((action_data ->> 'rule_id')::bigint = r.rule_id) AS rule

@@ -10,8 +10,8 @@ CREATE VIEW pg_temp.seen AS
     SELECT user_id, event_type, rule_id, pending_id, action_id, flag, occurred_at AT TIME ZONE 'UTC' AS occurred_at, metadata
     FROM nudge.events WHERE user_id LIKE 'ev_' ORDER BY event_id;
 
--- every type
-SELECT t, nudge.record_event(:id1, t, '2026-03-01 13:00+00')
+-- every type; opens and clicks with the delivery would be a machine's (machine_events)
+SELECT t, nudge.record_event(:id1, t, CASE t WHEN 'delivered' THEN '2026-03-01 12:59+00' ELSE '2026-03-01 13:00+00'::timestamptz END)
 FROM unnest('{delivered,opened,clicked,bounced,complained,unsubscribed,failed,converted}'::text[]) AS t;
 TABLE pg_temp.seen;
 
@@ -83,5 +83,6 @@ SELECT nudge.record_event(-1, 'opened', now(), '{"x": "\u0000"}');
 \echo :LAST_ERROR_SQLSTATE
 SELECT count(*) - :events AS recorded FROM nudge.events;
 
+DELETE FROM nudge.suppressions WHERE user_id LIKE 'ev_';
 DELETE FROM nudge.events WHERE user_id LIKE 'ev_';
 DELETE FROM nudge.messages WHERE user_id LIKE 'ev_';

@@ -1,0 +1,302 @@
+--
+-- Version 0.4.0: attribution of conversions to messages
+--
+-- A conversion is shared out among the messages that reached the user in a window
+-- before it, by models that are rows of a table.
+--
+
+CREATE TABLE nudge.attribution_models (
+    name        text COLLATE "C" PRIMARY KEY CHECK (octet_length(name) BETWEEN 1 AND 200),
+    kind        text NOT NULL,
+    "window"    interval NOT NULL,
+    parameters  jsonb NOT NULL DEFAULT '{}',
+    enabled     boolean NOT NULL DEFAULT true,
+    description text
+);
+COMMENT ON TABLE nudge.attribution_models IS
+    'How conversions are shared out among messages; after a change nudge.recompute_attribution() brings earlier conversions up to date';
+COMMENT ON COLUMN nudge.attribution_models.kind IS 'first_touch, last_touch, linear, position_decay or markov';
+COMMENT ON COLUMN nudge.attribution_models."window" IS
+    'How long before a conversion a message counts: hours, days of 24 hours, months of 30 days; the window of a conversion''s goal can make it shorter';
+COMMENT ON COLUMN nudge.attribution_models.parameters IS
+    'Of position_decay: decay (an interval) and floor, which make max(floor, 1 − age / decay) of a touch''s age; first, last and middle, by which this is multiplied, middle divided by the number of touches between. What is left out is filled in';
+COMMENT ON COLUMN nudge.attribution_models.enabled IS
+    'Whether nudge.run_attribution() keeps figures of it; rows that come with the extension are to be disabled rather than deleted, as a restored dump brings deleted ones back';
+SELECT pg_catalog.pg_extension_config_dump('nudge.attribution_models', '');
+
+CREATE FUNCTION nudge.check_attribution_model() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    kinds    CONSTANT text[] := '{first_touch,last_touch,linear,position_decay,markov}';
+    defaults jsonb := '{}';
+    key      text;
+    val      jsonb;
+BEGIN
+    IF NEW.kind <> ALL (kinds) THEN
+        RAISE EXCEPTION 'unknown kind of attribution model %', quote_literal(left(NEW.kind, 200)) USING ERRCODE = '22023',
+            HINT = format('Kinds: %s.', array_to_string(kinds, ', '));
+    END IF;
+    IF NEW."window" NOT BETWEEN '1 second' AND '3650 days' THEN
+        RAISE EXCEPTION 'window of attribution model "%" must be from 1 second to 3650 days, not %', NEW.name, NEW."window"
+            USING ERRCODE = '22023', HINT = 'Pass an interval such as ''30 days''.';
+    END IF;
+    IF jsonb_typeof(NEW.parameters) <> 'object' THEN
+        RAISE EXCEPTION 'parameters of attribution model "%" must be a JSON object, not %', NEW.name, jsonb_typeof(NEW.parameters)
+            USING ERRCODE = '22023', HINT = 'Pass ''{}'' where there are none.';
+    END IF;
+    IF NEW.kind = 'position_decay' THEN
+        defaults := '{"decay": "7 days", "floor": 0.1, "first": 0.4, "last": 0.4, "middle": 0.2}';
+    END IF;
+    FOR key, val IN SELECT e.key, e.value FROM jsonb_each(NEW.parameters) AS e LOOP
+        IF NOT defaults ? key THEN
+            RAISE EXCEPTION 'unknown parameter % of attribution model "%"', quote_literal(left(key, 200)), NEW.name
+                USING ERRCODE = '22023',
+                    HINT = CASE WHEN defaults = '{}' THEN format('A model of kind %s has no parameters.', NEW.kind)
+                                ELSE 'Parameters: ' || (SELECT string_agg(k, ', ' ORDER BY k) FROM jsonb_object_keys(defaults) AS k) || '.' END;
+        END IF;
+        IF key = 'decay' THEN
+            IF jsonb_typeof(val) <> 'string' OR (val #>> '{}')::interval NOT BETWEEN '1 second' AND '3650 days' THEN
+                RAISE EXCEPTION 'decay of attribution model "%" must be an interval from 1 second to 3650 days, not %', NEW.name, val
+                    USING ERRCODE = '22023', HINT = 'Pass an interval such as "7 days".';
+            END IF;
+        ELSIF jsonb_typeof(val) <> 'number' OR val::numeric NOT BETWEEN 0 AND 1 THEN
+            RAISE EXCEPTION '% of attribution model "%" must be a number from 0 to 1, not %', key, NEW.name, left(val::text, 200)
+                USING ERRCODE = '22023', HINT = 'Only how the numbers compare with each other matters.';
+        END IF;
+    END LOOP;
+    NEW.parameters := defaults || NEW.parameters;
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION nudge.check_attribution_model() IS
+    'Trigger function of nudge.attribution_models: kind, window, parameters';
+CREATE TRIGGER check_attribution_model BEFORE INSERT OR UPDATE ON nudge.attribution_models
+    FOR EACH ROW EXECUTE FUNCTION nudge.check_attribution_model();
+COMMENT ON TRIGGER check_attribution_model ON nudge.attribution_models IS
+    'Refuses models that cannot be computed; fills in parameters';
+
+INSERT INTO nudge.attribution_models (name, kind, "window", description) VALUES
+    ('first_touch', 'first_touch', '30 days', 'All to the first message'),
+    ('last_touch', 'last_touch', '7 days', 'All to the last message'),
+    ('linear', 'linear', '14 days', 'To all messages alike'),
+    ('position_decay', 'position_decay', '30 days', 'Most to the first and the last message, more to recent ones'),
+    ('markov', 'markov', '30 days', 'By what would be lost without the rule: removal effects in a Markov chain of all journeys');
+
+-- A dump has all rows, also those that came with the extension, which are there
+-- already when a dump is restored; so a row of a dump takes the place of the one
+-- that it finds.  The trigger fires in sessions that replicate or restore only
+-- (trust_restore makes a restoring session one).
+CREATE FUNCTION nudge.replace_shipped_model() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    DELETE FROM nudge.attribution_models m WHERE m.name = NEW.name;
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION nudge.replace_shipped_model() IS
+    'Trigger function of nudge.attribution_models: rows of a dump replace those that came with the extension';
+CREATE TRIGGER a_trust_restore BEFORE INSERT ON nudge.attribution_models
+    FOR EACH STATEMENT EXECUTE FUNCTION nudge.trust_restore();
+COMMENT ON TRIGGER a_trust_restore ON nudge.attribution_models IS 'Lets rows of a dump in as they are';
+CREATE TRIGGER replace_shipped_model BEFORE INSERT ON nudge.attribution_models
+    FOR EACH ROW EXECUTE FUNCTION nudge.replace_shipped_model();
+ALTER TABLE nudge.attribution_models ENABLE REPLICA TRIGGER replace_shipped_model;
+COMMENT ON TRIGGER replace_shipped_model ON nudge.attribution_models IS
+    'Lets rows of a dump replace those that came with the extension';
+
+--
+-- Touches
+--
+
+-- A message that nobody knows to have arrived is no touch, so a sent event alone makes
+-- none.  What a machine opened has arrived as well.  Times that cannot be right (flags
+-- of record_event) do not tell when.  All names are in full instead of a search_path, so
+-- that this becomes part of the queries that use it.
+CREATE FUNCTION nudge.touches(before timestamptz DEFAULT 'infinity')
+RETURNS TABLE (user_id text, message_id bigint, rule_id bigint, touched_at timestamptz)
+LANGUAGE sql STABLE
+AS $$
+    SELECT e.user_id, e.message_id, coalesce(pg_catalog.max(e.rule_id), 0),
+           coalesce(pg_catalog.min(e.occurred_at) FILTER (
+                        WHERE e.event_type OPERATOR(pg_catalog.=) 'delivered'
+                            AND coalesce(e.flag, '') OPERATOR(pg_catalog.<>) ALL ('{before_message,in_future}'::pg_catalog.text[])),
+                    pg_catalog.min(e.occurred_at) FILTER (WHERE e.event_type OPERATOR(pg_catalog.=) 'sent'),
+                    pg_catalog.min(CASE WHEN e.flag OPERATOR(pg_catalog.=) ANY ('{before_message,in_future}'::pg_catalog.text[])
+                                        THEN e.recorded_at ELSE e.occurred_at END))
+    FROM nudge.events e
+    WHERE e.message_id IS NOT NULL
+        AND e.event_type OPERATOR(pg_catalog.=) ANY ('{sent,delivered,opened,clicked}'::pg_catalog.text[])
+        AND e.recorded_at OPERATOR(pg_catalog.<) before
+    GROUP BY e.user_id, e.message_id
+    HAVING pg_catalog.bool_or(e.event_type OPERATOR(pg_catalog.<>) 'sent')
+$$;
+COMMENT ON FUNCTION nudge.touches(timestamptz) IS
+    'Internal: messages of which an event delivered, opened or clicked, of a person or a machine, recorded before a time, says that they reached their users. touched_at: when it was delivered; where that is not known, when it was sent, else when it was first opened or clicked. rule_id: 0 for messages of no rule';
+
+CREATE FUNCTION nudge.goal_windows() RETURNS TABLE (goal text, "window" interval)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF to_regclass('nudge.conversion_goals') IS NOT NULL THEN
+        RETURN QUERY SELECT g.name::text, g."window" FROM nudge.conversion_goals g WHERE g."window" IS NOT NULL;
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION nudge.goal_windows() IS 'Internal: windows of conversion goals';
+
+-- One row a conversion and model in which it has touches; the arrays have an element
+-- for each touch with a share, in the order of touches.
+--
+-- Shares and revenues are differences of rounded running sums, and so add up to 1 and to
+-- the conversion's value exactly: to the cent, or to as many decimals as the value has.
+--
+-- For few conversions the touches of their users are looked up, for many (or all, where
+-- conversions is NULL) all touches are read.  The plan is made anew each time, and has
+-- only one of the two.
+CREATE FUNCTION nudge.attribution_shares(conversions bigint[], models text[])
+RETURNS TABLE (model text, conversion_id bigint, user_id text, occurred_at timestamptz,
+               message_ids bigint[], rule_ids bigint[], weights float8[], shares numeric[], revenues numeric[])
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_custom_plan
+SET jit = off
+AS $$
+#variable_conflict use_column
+DECLARE
+    many  boolean := conversions IS NULL OR cardinality(conversions) > 20000;
+    users text[] := '{}';
+BEGIN
+    IF NOT many THEN
+        users := ARRAY(SELECT DISTINCT c.user_id FROM nudge.conversions c WHERE c.conversion_id = ANY (conversions));
+    END IF;
+    RETURN QUERY
+    WITH model AS MATERIALIZED (
+        SELECT m.name, m.kind, make_interval(secs => date_part('epoch', m."window")) AS length,
+               date_part('epoch', (m.parameters ->> 'decay')::interval) AS decay,
+               (m.parameters ->> 'floor')::float8 AS floor, (m.parameters ->> 'first')::float8 AS first,
+               (m.parameters ->> 'last')::float8 AS last, (m.parameters ->> 'middle')::float8 AS middle
+        FROM nudge.attribution_models m
+        WHERE m.name = ANY (models)),
+    effect AS MATERIALIZED (
+        SELECT m.name, e.rule_id, e.removal_effect, avg(e.removal_effect) OVER (PARTITION BY m.name) AS average
+        FROM model m CROSS JOIN LATERAL nudge.removal_effects(m.name) AS e
+        WHERE m.kind = 'markov'),
+    chosen AS (
+        SELECT c.conversion_id, c.user_id, c.occurred_at, c.value, greatest(2, scale(trim_scale(c.value))) AS decimals,
+               make_interval(secs => date_part('epoch', g."window")) AS length
+        FROM nudge.conversions c
+        LEFT JOIN nudge.goal_windows() AS g ON g.goal = c.goal
+        WHERE conversions IS NULL OR c.conversion_id = ANY (conversions)),
+    touch AS (
+        SELECT t.*
+        FROM unnest(users) AS u (user_id)
+        CROSS JOIN LATERAL (SELECT t.* FROM nudge.touches() AS t WHERE t.user_id = u.user_id) AS t
+        UNION ALL
+        SELECT t.* FROM nudge.touches() AS t WHERE many),
+    placed AS (
+        SELECT m.name, m.kind, c.conversion_id, c.user_id, c.occurred_at, c.value, c.decimals,
+               m.decay, m.floor, m.first, m.last, m.middle, t.message_id, t.rule_id, t.touched_at,
+               row_number() OVER (PARTITION BY m.name, c.conversion_id ORDER BY t.touched_at, t.message_id) AS place,
+               count(*) OVER (PARTITION BY m.name, c.conversion_id) AS n
+        FROM chosen c
+        JOIN touch t ON t.user_id = c.user_id
+        JOIN model m ON t.touched_at BETWEEN c.occurred_at - least(m.length, c.length) AND c.occurred_at),
+    weighed AS (
+        SELECT p.name, p.kind, p.conversion_id, p.user_id, p.occurred_at, p.value, p.decimals,
+               p.message_id, p.rule_id, p.touched_at, p.place, p.n,
+               CASE p.kind
+                   WHEN 'position_decay' THEN
+                       greatest(p.floor, 1 - date_part('epoch', p.occurred_at - p.touched_at) / p.decay)
+                       * CASE p.place WHEN 1 THEN p.first WHEN p.n THEN p.last ELSE p.middle / greatest(1, p.n - 2) END
+                   WHEN 'markov' THEN
+                       -- A rule that came after the effects had been computed
+                       coalesce(e.removal_effect, (SELECT min(a.average) FROM effect a WHERE a.name = p.name), 1)
+                   ELSE 1 END AS weight
+        FROM placed p
+        LEFT JOIN effect e ON e.name = p.name AND e.rule_id = p.rule_id
+        WHERE CASE p.kind WHEN 'first_touch' THEN p.place = 1 WHEN 'last_touch' THEN p.place = p.n ELSE true END),
+    summed AS (
+        SELECT w.*,
+               sum(w.weight) OVER (PARTITION BY w.name, w.conversion_id ORDER BY w.touched_at, w.message_id
+                                   ROWS UNBOUNDED PRECEDING) AS running,
+               sum(w.weight) OVER (PARTITION BY w.name, w.conversion_id) AS total
+        FROM weighed w),
+    shared AS (
+        SELECT s.name, s.conversion_id, s.user_id, s.occurred_at, s.value, s.decimals,
+               s.message_id, s.rule_id, s.touched_at, s.weight,
+               CASE WHEN s.place = s.n OR s.kind = 'first_touch' THEN 1
+                    -- Where nothing has a weight all have the same
+                    WHEN s.total = 0 THEN s.place::numeric / s.n
+                    ELSE (s.running / s.total)::numeric END AS share_to
+        FROM summed s),
+    credited AS (
+        SELECT s.*, lag(s.share_to, 1, 0) OVER (PARTITION BY s.name, s.conversion_id ORDER BY s.touched_at, s.message_id) AS share_from
+        FROM shared s)
+    SELECT c.name, c.conversion_id, min(c.user_id), min(c.occurred_at),
+           array_agg(c.message_id), array_agg(c.rule_id), array_agg(c.weight),
+           array_agg(round(c.share_to, 12) - round(c.share_from, 12)),
+           array_agg(round(c.value * c.share_to, c.decimals) - round(c.value * c.share_from, c.decimals))
+    FROM credited c
+    GROUP BY c.name, c.conversion_id;
+END
+$$;
+COMMENT ON FUNCTION nudge.attribution_shares(bigint[], text[]) IS
+    'Internal: shares of conversions (NULL: all) by models, out of the raw events';
+
+CREATE FUNCTION nudge.require_attribution_model(model text) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM nudge.attribution_models m WHERE m.name = model) THEN
+        RAISE EXCEPTION 'unknown attribution model %', coalesce(quote_literal(left(model, 200)), 'NULL') USING ERRCODE = '22023',
+            HINT = coalesce('Models: ' || (SELECT string_agg(m.name, ', ' ORDER BY m.name) FROM nudge.attribution_models m) || '.',
+                            'Add one to nudge.attribution_models.');
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION nudge.require_attribution_model(text) IS 'Internal: an error unless the model exists';
+
+CREATE FUNCTION nudge.attribute_conversion(conversion_id bigint, model text DEFAULT 'last_touch')
+RETURNS TABLE (message_id bigint, rule_id bigint, weight numeric, share numeric, revenue numeric)
+LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 10
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+    IF attribute_conversion.conversion_id IS NULL THEN
+        RAISE EXCEPTION 'conversion_id must not be null' USING ERRCODE = '22023',
+            HINT = 'Pass the conversion_id that nudge.record_conversion() returned.';
+    END IF;
+    PERFORM nudge.require_attribution_model(model);
+    IF NOT EXISTS (SELECT FROM nudge.conversions c WHERE c.conversion_id = attribute_conversion.conversion_id) THEN
+        RAISE EXCEPTION 'unknown conversion %', conversion_id USING ERRCODE = '02000',
+            DETAIL = 'Conversions are kept for nudge.retention_days.',
+            HINT = 'Pass the conversion_id that nudge.record_conversion() returned.';
+    END IF;
+    RETURN QUERY
+    SELECT t.message_id, nullif(t.rule_id, 0), trim_scale(t.weight::numeric), trim_scale(t.share), t.revenue
+    FROM nudge.attribution_shares(ARRAY[attribute_conversion.conversion_id], ARRAY[model]) AS s
+    CROSS JOIN LATERAL unnest(s.message_ids, s.rule_ids, s.weights, s.shares, s.revenues) WITH ORDINALITY
+        AS t (message_id, rule_id, weight, share, revenue, place)
+    ORDER BY t.place;
+END
+$$;
+COMMENT ON FUNCTION nudge.attribute_conversion(bigint, text) IS
+    'Shares a conversion out among the messages that reached its user in the model''s window before it, the earliest first; weight as the model has it, share of all weights (they add up to 1), revenue (adds up to the conversion''s value). Out of raw events. 22023: unknown model; 02000: unknown conversion';
+
+INSERT INTO nudge.access_rights (access, kind, object, privileges) VALUES
+    ('marketer', 'table', 'attribution_models', 'SELECT, INSERT, UPDATE, DELETE'),
+    ('marketer', 'routine', 'attribute_conversion', 'EXECUTE'),
+    ('analyst', 'table', 'attribution_models', 'SELECT'),
+    ('analyst', 'routine', 'attribute_conversion', 'EXECUTE');
+
+REVOKE ALL ON TABLE nudge.attribution_models FROM PUBLIC;
+REVOKE ALL ON ROUTINE nudge.check_attribution_model(), nudge.replace_shipped_model(), nudge.touches(timestamptz), nudge.goal_windows(),
+    nudge.attribution_shares(bigint[], text[]), nudge.require_attribution_model(text),
+    nudge.attribute_conversion(bigint, text) FROM PUBLIC;
