@@ -99,12 +99,13 @@ AS $$
 DECLARE
     path record;
 BEGIN
-    IF octet_length(NEW.name) NOT BETWEEN 1 AND 1024 THEN
-        RAISE EXCEPTION 'name of a conversion goal must have 1 to 1024 bytes, not %', octet_length(NEW.name)
+    IF NEW.name IS NULL OR octet_length(NEW.name) NOT BETWEEN 1 AND 1024 THEN
+        RAISE EXCEPTION 'name of a conversion goal must have 1 to 1024 bytes, not %', coalesce(octet_length(NEW.name)::text, 'NULL')
             USING ERRCODE = '22023', HINT = 'Give it a name that reports can show.';
     END IF;
-    IF octet_length(NEW.action_type) NOT BETWEEN 1 AND 1024 THEN
-        RAISE EXCEPTION 'action_type of conversion goal "%" must have 1 to 1024 bytes, not %', NEW.name, octet_length(NEW.action_type)
+    IF NEW.action_type IS NULL OR octet_length(NEW.action_type) NOT BETWEEN 1 AND 1024 THEN
+        RAISE EXCEPTION 'action_type of conversion goal "%" must have 1 to 1024 bytes, not %', NEW.name,
+                coalesce(octet_length(NEW.action_type)::text, 'NULL')
             USING ERRCODE = '22023', HINT = 'Pass the type of the actions that are conversions.';
     END IF;
     IF NEW.currency !~ '^[A-Za-z]{3}$' THEN
@@ -186,13 +187,13 @@ REVOKE ALL ON FUNCTION nudge.collect_goals(text[], timestamptz, timestamptz) FRO
 
 -- recorded_at is the start of the transaction that records, and rows come into sight
 -- at its end.  So what can be seen is collected at once, but collected_to only moves
--- up to a time before which nothing can still commit (nudge.lifecycle_horizon, with ten
--- seconds of slack): what was recorded since is looked at again, and the unique index
--- knows what has been found already.
+-- up to a time before which nothing can still commit (nudge.lifecycle_horizon, which
+-- tells of slack): what was recorded since is looked at again, and the unique index knows
+-- what has been found already.
 --
 -- Locks: the rows of the goals; those that somebody changes, or collects, are left for
 -- the next time.
-CREATE FUNCTION nudge.collect_conversions() RETURNS bigint
+CREATE FUNCTION nudge.collect_conversions(slack interval DEFAULT '10 s') RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
@@ -206,8 +207,12 @@ DECLARE
     to_at   timestamptz;
     total   bigint := 0;
 BEGIN
+    IF slack IS NULL OR slack NOT BETWEEN interval '0' AND interval '1 day' THEN
+        RAISE EXCEPTION 'slack must be between 0 and a day, not %', coalesce(slack::text, 'NULL') USING ERRCODE = '22023',
+            HINT = 'Leave it out to mean ten seconds.';
+    END IF;
     PERFORM nudge.refuse_read_only('collect conversions');
-    horizon := nudge.lifecycle_horizon('10 s');
+    horizon := nudge.lifecycle_horizon(slack);
     FOR goals IN
         SELECT g.collected_to, array_agg(g.name ORDER BY g.name) AS names
         FROM (SELECT c.name, c.collected_to FROM nudge.conversion_goals c WHERE c.enabled FOR UPDATE SKIP LOCKED) AS g
@@ -230,9 +235,9 @@ BEGIN
     RETURN total;
 END
 $$;
-COMMENT ON FUNCTION nudge.collect_conversions() IS
+COMMENT ON FUNCTION nudge.collect_conversions(interval) IS
     'Records conversions of all goals that are enabled, from where it stopped, a day of actions at most; how many are new';
-REVOKE ALL ON FUNCTION nudge.collect_conversions() FROM PUBLIC;
+REVOKE ALL ON FUNCTION nudge.collect_conversions(interval) FROM PUBLIC;
 
 CREATE FUNCTION nudge.prune_conversions(as_of timestamptz DEFAULT clock_timestamp()) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER

@@ -35,7 +35,7 @@ COMMENT ON TABLE nudge.machine_agents IS
     'User agents of programs that open messages and follow links without anybody having asked them; after changes call nudge.rescore_machine_events()';
 COMMENT ON COLUMN nudge.machine_agents.pattern IS 'Regular expression, found anywhere in the user agent, whatever the case';
 COMMENT ON COLUMN nudge.machine_agents.event_types IS 'Which events of such an agent are a machine''s: opened, clicked, unsubscribed';
-COMMENT ON COLUMN nudge.machine_agents.enabled IS 'false: does not count. Rows that come with the extension are to be disabled rather than deleted, as a restore brings them back';
+COMMENT ON COLUMN nudge.machine_agents.enabled IS 'false: does not count. Rows that come with the extension can be disabled and changed, not deleted';
 
 -- Proxies that fetch an image when its message is opened (GoogleImageProxy,
 -- YahooMailProxy) are no machines in this sense, and so are none of these.
@@ -78,37 +78,73 @@ CREATE TRIGGER replace_machine_agent BEFORE INSERT ON nudge.machine_agents
 ALTER TABLE nudge.machine_agents ENABLE REPLICA TRIGGER replace_machine_agent;
 COMMENT ON TRIGGER replace_machine_agent ON nudge.machine_agents IS 'Lets rows of a dump replace those that came with the extension';
 
+-- They would come back when a dump is restored.
+CREATE FUNCTION nudge.keep_machine_agents() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF OLD.name = ANY ('{apple_mail_privacy,barracuda,proofpoint,mimecast,microsoft,security,previews,bots,libraries,headless}') THEN
+        RAISE EXCEPTION 'machine agent "%" comes with pg_nudge and stays', OLD.name USING ERRCODE = '55000',
+            DETAIL = 'It would be there again after a dump is restored.',
+            HINT = 'Set enabled = false, or change its pattern.';
+    END IF;
+    RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
+END
+$$;
+COMMENT ON FUNCTION nudge.keep_machine_agents() IS
+    'Trigger function of nudge.machine_agents: rows that come with the extension are not deleted or renamed';
+REVOKE ALL ON FUNCTION nudge.keep_machine_agents() FROM PUBLIC;
+CREATE TRIGGER keep_machine_agents BEFORE DELETE ON nudge.machine_agents
+    FOR EACH ROW EXECUTE FUNCTION nudge.keep_machine_agents();
+COMMENT ON TRIGGER keep_machine_agents ON nudge.machine_agents IS 'Refuses to delete rows that come with the extension';
+CREATE TRIGGER keep_machine_agent_names BEFORE UPDATE OF name ON nudge.machine_agents
+    FOR EACH ROW WHEN (OLD.name <> NEW.name) EXECUTE FUNCTION nudge.keep_machine_agents();
+COMMENT ON TRIGGER keep_machine_agent_names ON nudge.machine_agents IS 'Refuses to rename rows that come with the extension';
+
 -- Nobody opens a message within two seconds of its delivery.  Both times come from
 -- the provider, whose clocks differ, so the two seconds may be before it as well.
 -- Times that the mailer left out are times of reporting, and two of them tell nothing.
 CREATE FUNCTION nudge.is_machine(message_id bigint, event_type text, occurred_at timestamptz, recorded_at timestamptz,
                                  metadata jsonb)
 RETURNS boolean
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT CASE
-        -- whoever reports it knows
-        WHEN metadata ->> 'machine' IN ('true', 'false') THEN metadata ->> 'machine' = 'true'
-        WHEN event_type <> ALL ('{opened,clicked,unsubscribed}') THEN false
-        -- RFC 8058: mail programs POST when a person presses their button
-        WHEN event_type = 'unsubscribed' AND (metadata ->> 'one_click' = 'true' OR upper(metadata ->> 'method') = 'POST') THEN false
-        WHEN upper(metadata ->> 'method') = 'HEAD' THEN true
-        WHEN event_type = 'opened' AND 'true' IN (metadata ->> 'machine_open', metadata ->> 'sg_machine_open') THEN true
+#variable_conflict use_column
+DECLARE
+    method CONSTANT text := upper(metadata ->> 'method');
+    agent  CONSTANT text := left(coalesce(metadata ->> 'user_agent', metadata ->> 'useragent', metadata ->> 'userAgent'), 1000);
+BEGIN
+    -- Whoever reports it knows
+    IF metadata ->> 'machine' IN ('true', 'false') THEN
+        RETURN metadata ->> 'machine' = 'true';
+    END IF;
+    IF event_type NOT IN ('opened', 'clicked', 'unsubscribed') THEN
+        RETURN false;
+    END IF;
+    -- RFC 8058: mail programs POST when a person presses their button
+    IF event_type = 'unsubscribed' AND (metadata ->> 'one_click' = 'true' OR method = 'POST') THEN
+        RETURN false;
+    END IF;
+    IF method = 'HEAD'
+        OR event_type = 'opened' AND 'true' IN (metadata ->> 'machine_open', metadata ->> 'sg_machine_open')
         -- Mailgun's word; Gmail's proxy fetches when somebody opens
-        WHEN metadata ->> 'bot' NOT IN ('', 'gmail') THEN true
-        WHEN EXISTS (
-            SELECT FROM nudge.machine_agents a
-            WHERE a.enabled AND is_machine.event_type = ANY (a.event_types)
-                AND left(coalesce(metadata ->> 'user_agent', metadata ->> 'useragent', metadata ->> 'userAgent'), 1000) ~* a.pattern)
-        THEN true
-        WHEN event_type = 'unsubscribed' THEN false
-        ELSE EXISTS (
-            SELECT FROM nudge.events d
-            WHERE d.message_id = is_machine.message_id AND d.event_type = 'delivered' AND d.event_key IS NOT NULL
-                AND d.occurred_at BETWEEN is_machine.occurred_at - interval '2 s' AND is_machine.occurred_at + interval '2 s'
-                AND (d.occurred_at <> d.recorded_at OR is_machine.occurred_at <> is_machine.recorded_at))
-        END
+        OR metadata ->> 'bot' NOT IN ('', 'gmail')
+    THEN
+        RETURN true;
+    END IF;
+    PERFORM FROM nudge.machine_agents a
+    WHERE a.enabled AND is_machine.event_type = ANY (a.event_types) AND agent ~* a.pattern;
+    IF FOUND OR event_type = 'unsubscribed' THEN
+        RETURN FOUND;
+    END IF;
+    PERFORM FROM nudge.events d
+    WHERE d.message_id = is_machine.message_id AND d.event_type = 'delivered' AND d.event_key IS NOT NULL
+        AND d.occurred_at BETWEEN is_machine.occurred_at - interval '2 s' AND is_machine.occurred_at + interval '2 s'
+        AND (d.occurred_at <> d.recorded_at OR is_machine.occurred_at <> is_machine.recorded_at);
+    RETURN FOUND;
+END
 $$;
 COMMENT ON FUNCTION nudge.is_machine(bigint, text, timestamptz, timestamptz, jsonb) IS
     'Internal: whether an event of a message was done by a machine: metadata.machine where it says so; else HEAD requests, what the provider or nudge.machine_agents takes for one, opens and clicks within 2 s of delivery';
@@ -116,11 +152,13 @@ REVOKE ALL ON FUNCTION nudge.is_machine(bigint, text, timestamptz, timestamptz, 
 
 -- (providers round to seconds)
 CREATE FUNCTION nudge.time_flag(occurred_at timestamptz, recorded_at timestamptz, created_at timestamptz) RETURNS text
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT CASE WHEN occurred_at < date_trunc('second', created_at) THEN 'before_message'
-                WHEN occurred_at > recorded_at + interval '1 day' THEN 'in_future' END
+BEGIN
+    RETURN CASE WHEN occurred_at < date_trunc('second', created_at) THEN 'before_message'
+                WHEN occurred_at > recorded_at + interval '1 day' THEN 'in_future' END;
+END
 $$;
 COMMENT ON FUNCTION nudge.time_flag(timestamptz, timestamptz, timestamptz) IS
     'Internal: flag of an event that cannot have happened at that time, as its message was not made yet, or the time has not come';
@@ -227,10 +265,17 @@ REVOKE ALL ON FUNCTION nudge.suppress_after(bigint, text, timestamptz, jsonb) FR
 --
 
 CREATE FUNCTION nudge.rescore_message(message_id bigint) RETURNS void
-LANGUAGE sql
+LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 AS $$
+#variable_conflict use_column
+BEGIN
+    PERFORM FROM nudge.events e
+    WHERE e.message_id = rescore_message.message_id AND e.event_type IN ('opened', 'clicked') AND e.event_key IS NOT NULL;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
     WITH changed AS (
         UPDATE nudge.events e
         SET flag = 'machine'
@@ -239,7 +284,8 @@ AS $$
             AND nudge.is_machine(e.message_id, e.event_type, e.occurred_at, e.recorded_at, e.metadata)
         RETURNING e.user_id, e.message_id)
     INSERT INTO nudge.rescored_messages (user_id, message_id)
-    SELECT DISTINCT c.user_id, c.message_id FROM changed c
+    SELECT DISTINCT c.user_id, c.message_id FROM changed c;
+END
 $$;
 COMMENT ON FUNCTION nudge.rescore_message(bigint) IS
     'Internal: flags opens and clicks that came in before the delivery was reported, and turn out to have been within 2 s of it';
@@ -338,13 +384,18 @@ REVOKE ALL ON FUNCTION nudge.check_event(bigint, text, timestamptz, jsonb) FROM 
 
 -- An index entry has a limit; a digest tells events apart as well.
 CREATE FUNCTION nudge.event_key(occurred_at timestamptz, metadata jsonb) RETURNS text
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT CASE WHEN octet_length(k.id) <= 200 THEN k.id
-                ELSE 'sha256:' || encode(sha256(convert_to(
-                         coalesce(k.id, extract(epoch FROM occurred_at) || ' ' || metadata), 'UTF8')), 'hex') END
-    FROM (SELECT coalesce(nullif(metadata ->> 'provider_event_id', ''), nullif(metadata ->> 'event_id', '')) AS id) AS k
+DECLARE
+    id CONSTANT text := coalesce(nullif(metadata ->> 'provider_event_id', ''), nullif(metadata ->> 'event_id', ''));
+BEGIN
+    IF octet_length(id) <= 200 THEN
+        RETURN id;
+    END IF;
+    RETURN 'sha256:' || encode(sha256(convert_to(
+        coalesce(id, extract(epoch FROM occurred_at) || ' ' || metadata), 'UTF8')), 'hex');
+END
 $$;
 COMMENT ON FUNCTION nudge.event_key(timestamptz, jsonb) IS
     'Internal: what tells an event from others of its message and type: provider_event_id or event_id of metadata, else time and metadata';

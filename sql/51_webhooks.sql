@@ -43,7 +43,7 @@ BEGIN
         at := nudge.json_time(value, 'UTC');
     END IF;
     IF at IS NULL OR NOT isfinite(at) THEN
-        PERFORM nudge.refuse_payload(provider, format('%s is no time', left(coalesce(value::text, 'nothing'), 200)));
+        PERFORM nudge.refuse_payload(provider, coalesce(left(value::text, 200) || ' is no time', 'an event has no time'));
     END IF;
     RETURN at;
 END
@@ -87,7 +87,9 @@ AS $$
 DECLARE
     notice jsonb := payload;
 BEGIN
-    IF payload ->> 'Type' IN ('SubscriptionConfirmation', 'UnsubscribeConfirmation') THEN
+    IF jsonb_typeof(payload) <> 'object' THEN
+        PERFORM nudge.refuse_payload('ses', 'it is no object');
+    ELSIF payload ->> 'Type' IN ('SubscriptionConfirmation', 'UnsubscribeConfirmation') THEN
         PERFORM nudge.refuse_payload('ses', format('it is a %s of SNS', payload ->> 'Type'),
             'Have the receiving program open its SubscribeURL once; from then on SNS sends notifications.');
     ELSIF payload ->> 'Type' = 'Notification' THEN
@@ -312,7 +314,7 @@ BEGIN
                                                       ELSE format('unknown RecordType "%s"', left(kind, 200)) END);
     END IF;
     IF kind = 'Bounce' AND NOT coalesce((bounces || others) ? (payload ->> 'Type'), false) THEN
-        PERFORM nudge.refuse_payload('postmark', format('unknown Type of bounce "%s"', left(payload ->> 'Type', 200)));
+        PERFORM nudge.refuse_payload('postmark', format('unknown Type of bounce "%s"', coalesce(left(payload ->> 'Type', 200), '')));
     END IF;
 
     RETURN QUERY
@@ -353,24 +355,29 @@ COMMENT ON FUNCTION nudge.webhook_postmark(jsonb) IS
 -- Into events
 --
 
--- A provider may have sent one mail to several recipients, each a message of ours.
+-- A provider may have sent one mail to several recipients, each a message of ours: then
+-- it is the recipient's, or nobody's.
 CREATE FUNCTION nudge.reported_message(message_id bigint, provider_message_ids text[], recipient text,
     OUT found_id bigint, OUT user_id text, OUT is_recipient boolean)
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 AS $$
-    SELECT m.message_id, m.user_id,
-           coalesce(nudge.normal_address(m.recipient) = nudge.normal_address(reported_message.recipient), false) AS is_recipient
-    FROM (SELECT reported_message.message_id AS message_id, 1 AS place
-          UNION ALL
-          SELECT r.message_id, 2
-          FROM unnest(provider_message_ids) AS i (id)
-          CROSS JOIN LATERAL (VALUES (i.id), (btrim(i.id, '<>')), ('<' || btrim(i.id, '<>') || '>')) AS v (id)
-          JOIN nudge.message_results r ON r.provider_message_id = v.id
-          WHERE v.id <> '') AS c
-    JOIN nudge.messages m ON m.message_id = c.message_id
-    ORDER BY c.place, is_recipient DESC, m.message_id
+    WITH candidates AS MATERIALIZED (
+        SELECT m.message_id, m.user_id, c.place,
+               coalesce(nudge.normal_address(m.recipient) = nudge.normal_address(reported_message.recipient), false) AS is_recipient
+        FROM (SELECT reported_message.message_id AS message_id, 1 AS place
+              UNION
+              SELECT r.message_id, 2
+              FROM unnest(provider_message_ids) AS i (id)
+              CROSS JOIN LATERAL (VALUES (i.id), (btrim(i.id, '<>')), ('<' || btrim(i.id, '<>') || '>')) AS v (id)
+              JOIN nudge.message_results r ON r.provider_message_id = v.id
+              WHERE v.id <> '') AS c
+        JOIN nudge.messages m ON m.message_id = c.message_id)
+    SELECT c.message_id, c.user_id, c.is_recipient
+    FROM candidates c
+    WHERE c.place = 1 OR c.is_recipient OR (SELECT count(*) FROM candidates) = 1
+    ORDER BY c.place, c.is_recipient DESC, c.message_id
     LIMIT 1
 $$;
 COMMENT ON FUNCTION nudge.reported_message(bigint, text[], text) IS

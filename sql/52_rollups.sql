@@ -140,7 +140,7 @@ COMMENT ON FUNCTION nudge.latency_bucket(interval) IS
 -- are none.
 CREATE VIEW nudge.outcome_facts AS
     SELECT n.message_id,
-           n.sent::integer AS sent,
+           (n.sent AND o.sent IS NOT TRUE)::integer AS sent,
            (n.delivered AND o.delivered IS NOT TRUE)::integer AS delivered,
            (n.opened AND o.opened IS NOT TRUE)::integer AS opened,
            (n.clicked AND o.clicked IS NOT TRUE)::integer AS clicked,
@@ -167,7 +167,8 @@ CREATE VIEW nudge.outcome_facts AS
               AND e.flag IS DISTINCT FROM 'machine'
           GROUP BY e.message_id) AS n
     CROSS JOIN LATERAL (
-        SELECT bool_or(e.event_type = 'delivered') AS delivered,
+        SELECT bool_or(e.event_type = 'sent') AS sent,
+               bool_or(e.event_type = 'delivered') AS delivered,
                bool_or(e.event_type = 'opened') AS opened,
                bool_or(e.event_type = 'clicked') AS clicked,
                bool_or(e.event_type = 'bounced') AS bounced,

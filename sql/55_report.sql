@@ -163,16 +163,19 @@ SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT jsonb_object_agg(a.metric, jsonb_build_object(
                'value', a.successes::float8 / nullif(a.trials, 0),
-               'other', b.successes::float8 / nullif(b.trials, 0),
-               'difference', a.successes::float8 / nullif(a.trials, 0) - b.successes::float8 / nullif(b.trials, 0),
+               'other', o.successes::float8 / nullif(o.trials, 0),
+               'difference', a.successes::float8 / nullif(a.trials, 0) - o.successes::float8 / nullif(o.trials, 0),
                'p_value', t.p,
                'significant', t.p < 0.05))
     FROM nudge.period_shares(compare_shares.rule_id, compare_shares.first_day, compare_shares.last_day) AS a
     JOIN nudge.period_shares(compare_shares.other_rule, compare_shares.other_first, compare_shares.other_last) AS b USING (metric)
-    CROSS JOIN LATERAL (SELECT nudge.two_proportion_test(a.successes, a.trials, b.successes, b.trials) AS p) AS t
+    -- A rule cannot be tested against itself
+    CROSS JOIN LATERAL (SELECT b.successes - CASE WHEN compare_shares.other_rule IS NULL THEN a.successes ELSE 0 END AS successes,
+                               b.trials - CASE WHEN compare_shares.other_rule IS NULL THEN a.trials ELSE 0 END AS trials) AS o
+    CROSS JOIN LATERAL (SELECT nudge.two_proportion_test(a.successes, a.trials, o.successes, o.trials) AS p) AS t
 $$;
 COMMENT ON FUNCTION nudge.compare_shares(bigint, date, date, bigint, date, date) IS
-    'Internal: rates of a rule in some days against those of a rule (NULL: all rules) in others';
+    'Internal: rates of a rule in some days against those of a rule (NULL: all other rules) in others';
 
 -- What is to be advised about a rule with these figures; nothing below nudge.least_messages().
 CREATE FUNCTION nudge.opportunities(rule_id bigint, first_day date, last_day date)
@@ -287,7 +290,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION nudge.performance_report(bigint, interval) IS
-    'Figures of a rule of the messages made in a period that ends today, compared with the period before and with all rules, and what could be better; days are those of nudge.timezone';
+    'Figures of a rule of the messages made in a period that ends today, compared with the period before and with all other rules (all_rules), and what could be better; days are those of nudge.timezone';
 
 CREATE FUNCTION nudge.optimize_rule(rule_id bigint) RETURNS jsonb
 LANGUAGE plpgsql STABLE SECURITY DEFINER

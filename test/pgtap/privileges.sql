@@ -101,6 +101,13 @@ SELECT a, r FROM unnest('{marketer,analyst}'::text[]) AS a, unnest('{wilson_low,
 
 -- Reports
 INSERT INTO callable VALUES ('marketer', 'backtest');
+-- Events in
+INSERT INTO allowed
+SELECT 'marketer', t, p, '*'
+FROM unnest('{machine_agents,conversion_goals}'::text[]) AS t, unnest('{SELECT,INSERT,UPDATE,DELETE}'::text[]) AS p;
+INSERT INTO callable VALUES
+    ('app', 'record_conversion'), ('mailer', 'ingest_webhook'), ('marketer', 'rescore_machine_events'),
+    ('executor', 'rescore_machine_events'), ('executor', 'collect_conversions'), ('executor', 'prune_conversions');
 
 -- Tables, views, materialised views, partitions: each privilege on each column
 CREATE TEMP VIEW may AS

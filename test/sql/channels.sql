@@ -285,6 +285,7 @@ DELETE FROM nudge.rules WHERE name LIKE 'ch %';
 DELETE FROM nudge.templates WHERE template_id LIKE 'ch%';
 DELETE FROM nudge.channels WHERE name = 'whatsapp';
 DELETE FROM nudge.pending WHERE user_id LIKE 'ch\_%';
+DELETE FROM nudge.suppressions WHERE user_id LIKE 'ch\_%';
 DELETE FROM nudge.users WHERE user_id LIKE 'ch\_%';
 DELETE FROM nudge.cap_usage WHERE user_id LIKE 'ch\_%';
 DELETE FROM nudge.message_queue WHERE user_id LIKE 'ch\_%';

@@ -75,6 +75,11 @@ UPDATE nudge.channels SET base_score = 0.65, description = 'Mail' WHERE name = '
 UPDATE nudge.channels SET enabled = false WHERE name = 'push';
 INSERT INTO nudge.channel_urgency VALUES ('high', 'whatsapp', 0.9);
 UPDATE nudge.channel_urgency SET modifier = 0.5 WHERE urgency = 'low' AND channel = 'email';
+-- machines that came with the extension, changed, and one that was added; conversions and their goals
+INSERT INTO nudge.machine_agents (name, pattern) VALUES ('ours', 'our scanner');
+UPDATE nudge.machine_agents SET enabled = false, pattern = 'barracuda(?! phone)' WHERE name = 'barracuda';
+INSERT INTO nudge.conversion_goals (name, action_type, filter, value_path, "window") VALUES ('signup', 'signup', '$.plan == "pro"', '$.price', '3 days');
+SELECT nudge.record_conversion('user-' || g, g, 'EUR', idempotency_key => 'k') FROM generate_series(1, 5) g;
 -- stages that came with the extension, changed, removed, in another place, and one that was added
 DELETE FROM nudge.lifecycle_stages WHERE name IN ('won_back', 'dormant');
 UPDATE nudge.lifecycle_stages SET position = CASE name WHEN 'new' THEN 4 WHEN 'active' THEN 1 ELSE 6 END
