@@ -24,13 +24,23 @@ COMMENT ON COLUMN nudge.attribution_models.enabled IS
     'Whether nudge.run_attribution() keeps figures of it; rows that come with the extension are to be disabled rather than deleted, as a restored dump brings deleted ones back';
 SELECT pg_catalog.pg_extension_config_dump('nudge.attribution_models', '');
 
+CREATE FUNCTION nudge.attribution_parameters(kind text) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE kind WHEN 'position_decay'
+                     THEN '{"decay": "7 days", "floor": 0.1, "first": 0.4, "last": 0.4, "middle": 0.2}'::jsonb
+                     ELSE '{}' END
+$$;
+COMMENT ON FUNCTION nudge.attribution_parameters(text) IS 'Internal: the parameters of a kind of attribution model, with what they are if left out';
+
 CREATE FUNCTION nudge.check_attribution_model() RETURNS trigger
-LANGUAGE plpgsql
+LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     kinds    CONSTANT text[] := '{first_touch,last_touch,linear,position_decay,markov}';
-    defaults jsonb := '{}';
+    defaults CONSTANT jsonb := nudge.attribution_parameters(NEW.kind);
     key      text;
     val      jsonb;
 BEGIN
@@ -45,9 +55,6 @@ BEGIN
     IF jsonb_typeof(NEW.parameters) <> 'object' THEN
         RAISE EXCEPTION 'parameters of attribution model "%" must be a JSON object, not %', NEW.name, jsonb_typeof(NEW.parameters)
             USING ERRCODE = '22023', HINT = 'Pass ''{}'' where there are none.';
-    END IF;
-    IF NEW.kind = 'position_decay' THEN
-        defaults := '{"decay": "7 days", "floor": 0.1, "first": 0.4, "last": 0.4, "middle": 0.2}';
     END IF;
     FOR key, val IN SELECT e.key, e.value FROM jsonb_each(NEW.parameters) AS e LOOP
         IF NOT defaults ? key THEN
@@ -77,12 +84,16 @@ CREATE TRIGGER check_attribution_model BEFORE INSERT OR UPDATE ON nudge.attribut
 COMMENT ON TRIGGER check_attribution_model ON nudge.attribution_models IS
     'Refuses models that cannot be computed; fills in parameters';
 
-INSERT INTO nudge.attribution_models (name, kind, "window", description) VALUES
-    ('first_touch', 'first_touch', '30 days', 'All to the first message'),
-    ('last_touch', 'last_touch', '7 days', 'All to the last message'),
-    ('linear', 'linear', '14 days', 'To all messages alike'),
-    ('position_decay', 'position_decay', '30 days', 'Most to the first and the last message, more to recent ones'),
-    ('markov', 'markov', '30 days', 'By what would be lost without the rule: removal effects in a Markov chain of all journeys');
+-- (Parameters in full: in a script trust_restore keeps the trigger from firing.)
+INSERT INTO nudge.attribution_models (name, kind, "window", parameters, description)
+SELECT v.name, v.name, v."window"::interval, nudge.attribution_parameters(v.name), v.description
+FROM (VALUES
+    ('first_touch', '30 days', 'All to the first message'),
+    ('last_touch', '7 days', 'All to the last message'),
+    ('linear', '14 days', 'To all messages alike'),
+    ('position_decay', '30 days', 'Most to the first and the last message, more to recent ones'),
+    ('markov', '30 days', 'By what would be lost without the rule: removal effects in a Markov chain of all journeys'))
+    AS v (name, "window", description);
 
 -- A dump has all rows, also those that came with the extension, which are there
 -- already when a dump is restored; so a row of a dump takes the place of the one
@@ -137,23 +148,16 @@ $$;
 COMMENT ON FUNCTION nudge.touches(timestamptz) IS
     'Internal: messages of which an event delivered, opened or clicked, of a person or a machine, recorded before a time, says that they reached their users. touched_at: when it was delivered; where that is not known, when it was sent, else when it was first opened or clicked. rule_id: 0 for messages of no rule';
 
-CREATE FUNCTION nudge.goal_windows() RETURNS TABLE (goal text, "window" interval)
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    IF to_regclass('nudge.conversion_goals') IS NOT NULL THEN
-        RETURN QUERY SELECT g.name::text, g."window" FROM nudge.conversion_goals g WHERE g."window" IS NOT NULL;
-    END IF;
-END
-$$;
-COMMENT ON FUNCTION nudge.goal_windows() IS 'Internal: windows of conversion goals';
+CREATE FUNCTION nudge.share_touches(kind text, parameters float8[], effect_rules bigint[], effects float8[],
+    converted_at timestamptz, since timestamptz, value numeric, decimals integer,
+    touched_at timestamptz[], touches bigint[], rules bigint[],
+    OUT message_ids bigint[], OUT rule_ids bigint[], OUT weights float8[], OUT shares numeric[], OUT revenues numeric[])
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'nudge_share_touches';
+COMMENT ON FUNCTION nudge.share_touches(text, float8[], bigint[], float8[], timestamptz, timestamptz, numeric, integer, timestamptz[], bigint[], bigint[]) IS
+    'Internal: shares of a conversion among touches (in the order of time) by a model; parameters are decay in seconds, floor, first, last, middle; effects are those of effect_rules (ascending), for kind markov. Shares add up to 1 and revenues to value, which has so many decimals; null without a touch since then';
 
 -- One row a conversion and model in which it has touches; the arrays have an element
--- for each touch with a share, in the order of touches.
---
--- Shares and revenues are differences of rounded running sums, and so add up to 1 and to
--- the conversion's value exactly: to the cent, or to as many decimals as the value has.
+-- for each touch with a share, in the order of time.
 --
 -- For few conversions the touches of their users are looked up, for many (or all, where
 -- conversions is NULL) all touches are read.  The plan is made anew each time, and has
@@ -168,8 +172,10 @@ SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE
-    many  boolean := conversions IS NULL OR cardinality(conversions) > 20000;
-    users text[] := '{}';
+    many    boolean := conversions IS NULL OR cardinality(conversions) > 20000;
+    longest interval := (SELECT make_interval(secs => max(date_part('epoch', m."window")))
+                         FROM nudge.attribution_models m WHERE m.name = ANY (models));
+    users   text[] := '{}';
 BEGIN
     IF NOT many THEN
         users := ARRAY(SELECT DISTINCT c.user_id FROM nudge.conversions c WHERE c.conversion_id = ANY (conversions));
@@ -177,20 +183,22 @@ BEGIN
     RETURN QUERY
     WITH model AS MATERIALIZED (
         SELECT m.name, m.kind, make_interval(secs => date_part('epoch', m."window")) AS length,
-               date_part('epoch', (m.parameters ->> 'decay')::interval) AS decay,
-               (m.parameters ->> 'floor')::float8 AS floor, (m.parameters ->> 'first')::float8 AS first,
-               (m.parameters ->> 'last')::float8 AS last, (m.parameters ->> 'middle')::float8 AS middle
+               ARRAY[date_part('epoch', (p.parameters ->> 'decay')::interval), (p.parameters ->> 'floor')::float8,
+                     (p.parameters ->> 'first')::float8, (p.parameters ->> 'last')::float8, (p.parameters ->> 'middle')::float8] AS parameters,
+               coalesce(e.rules, '{}') AS rules, coalesce(e.effects, '{}') AS effects
         FROM nudge.attribution_models m
+        CROSS JOIN LATERAL (SELECT nudge.attribution_parameters(m.kind) || m.parameters AS parameters) AS p
+        -- (inside, so that others than markov do not ask)
+        CROSS JOIN LATERAL (SELECT array_agg(e.rule_id ORDER BY e.rule_id) AS rules,
+                                   array_agg(e.removal_effect ORDER BY e.rule_id) AS effects
+                            FROM nudge.removal_effects(m.name) AS e
+                            WHERE m.kind = 'markov') AS e
         WHERE m.name = ANY (models)),
-    effect AS MATERIALIZED (
-        SELECT m.name, e.rule_id, e.removal_effect, avg(e.removal_effect) OVER (PARTITION BY m.name) AS average
-        FROM model m CROSS JOIN LATERAL nudge.removal_effects(m.name) AS e
-        WHERE m.kind = 'markov'),
     chosen AS (
-        SELECT c.conversion_id, c.user_id, c.occurred_at, c.value, greatest(2, scale(trim_scale(c.value))) AS decimals,
+        SELECT c.conversion_id, c.user_id, c.occurred_at, c.value,
                make_interval(secs => date_part('epoch', g."window")) AS length
         FROM nudge.conversions c
-        LEFT JOIN nudge.goal_windows() AS g ON g.goal = c.goal
+        LEFT JOIN nudge.conversion_goals g ON g.name = c.goal
         WHERE conversions IS NULL OR c.conversion_id = ANY (conversions)),
     touch AS (
         SELECT t.*
@@ -198,51 +206,24 @@ BEGIN
         CROSS JOIN LATERAL (SELECT t.* FROM nudge.touches() AS t WHERE t.user_id = u.user_id) AS t
         UNION ALL
         SELECT t.* FROM nudge.touches() AS t WHERE many),
-    placed AS (
-        SELECT m.name, m.kind, c.conversion_id, c.user_id, c.occurred_at, c.value, c.decimals,
-               m.decay, m.floor, m.first, m.last, m.middle, t.message_id, t.rule_id, t.touched_at,
-               row_number() OVER (PARTITION BY m.name, c.conversion_id ORDER BY t.touched_at, t.message_id) AS place,
-               count(*) OVER (PARTITION BY m.name, c.conversion_id) AS n
-        FROM chosen c
-        JOIN touch t ON t.user_id = c.user_id
-        JOIN model m ON t.touched_at BETWEEN c.occurred_at - least(m.length, c.length) AND c.occurred_at),
-    weighed AS (
-        SELECT p.name, p.kind, p.conversion_id, p.user_id, p.occurred_at, p.value, p.decimals,
-               p.message_id, p.rule_id, p.touched_at, p.place, p.n,
-               CASE p.kind
-                   WHEN 'position_decay' THEN
-                       greatest(p.floor, 1 - date_part('epoch', p.occurred_at - p.touched_at) / p.decay)
-                       * CASE p.place WHEN 1 THEN p.first WHEN p.n THEN p.last ELSE p.middle / greatest(1, p.n - 2) END
-                   WHEN 'markov' THEN
-                       -- A rule that came after the effects had been computed
-                       coalesce(e.removal_effect, (SELECT min(a.average) FROM effect a WHERE a.name = p.name), 1)
-                   ELSE 1 END AS weight
-        FROM placed p
-        LEFT JOIN effect e ON e.name = p.name AND e.rule_id = p.rule_id
-        WHERE CASE p.kind WHEN 'first_touch' THEN p.place = 1 WHEN 'last_touch' THEN p.place = p.n ELSE true END),
-    summed AS (
-        SELECT w.*,
-               sum(w.weight) OVER (PARTITION BY w.name, w.conversion_id ORDER BY w.touched_at, w.message_id
-                                   ROWS UNBOUNDED PRECEDING) AS running,
-               sum(w.weight) OVER (PARTITION BY w.name, w.conversion_id) AS total
-        FROM weighed w),
-    shared AS (
-        SELECT s.name, s.conversion_id, s.user_id, s.occurred_at, s.value, s.decimals,
-               s.message_id, s.rule_id, s.touched_at, s.weight,
-               CASE WHEN s.place = s.n OR s.kind = 'first_touch' THEN 1
-                    -- Where nothing has a weight all have the same
-                    WHEN s.total = 0 THEN s.place::numeric / s.n
-                    ELSE (s.running / s.total)::numeric END AS share_to
-        FROM summed s),
-    credited AS (
-        SELECT s.*, lag(s.share_to, 1, 0) OVER (PARTITION BY s.name, s.conversion_id ORDER BY s.touched_at, s.message_id) AS share_from
-        FROM shared s)
-    SELECT c.name, c.conversion_id, min(c.user_id), min(c.occurred_at),
-           array_agg(c.message_id), array_agg(c.rule_id), array_agg(c.weight),
-           array_agg(round(c.share_to, 12) - round(c.share_from, 12)),
-           array_agg(round(c.value * c.share_to, c.decimals) - round(c.value * c.share_from, c.decimals))
-    FROM credited c
-    GROUP BY c.name, c.conversion_id;
+    journey AS (
+        SELECT o.conversion_id, min(o.user_id) AS user_id, min(o.occurred_at) AS occurred_at, min(o.value) AS value,
+               min(o.length) AS length, array_agg(o.touched_at) AS touched_at,
+               array_agg(o.message_id) AS messages, array_agg(o.rule_id) AS rules
+        FROM (SELECT c.conversion_id, c.user_id, c.occurred_at, c.value, c.length, t.touched_at, t.message_id, t.rule_id
+              FROM chosen c
+              JOIN touch t ON t.user_id = c.user_id AND t.touched_at BETWEEN c.occurred_at - longest AND c.occurred_at
+              ORDER BY c.conversion_id, t.touched_at, t.message_id) AS o
+        GROUP BY o.conversion_id)
+    SELECT m.name, j.conversion_id, j.user_id, j.occurred_at,
+           s.message_ids, s.rule_ids, s.weights, s.shares, s.revenues
+    FROM journey j
+    CROSS JOIN model m
+    CROSS JOIN LATERAL nudge.share_touches(m.kind, m.parameters, m.rules, m.effects,
+                                           j.occurred_at, j.occurred_at - least(m.length, j.length),
+                                           j.value, greatest(2, scale(trim_scale(j.value))),
+                                           j.touched_at, j.messages, j.rules) AS s
+    WHERE s.message_ids IS NOT NULL;
 END
 $$;
 COMMENT ON FUNCTION nudge.attribution_shares(bigint[], text[]) IS
@@ -297,6 +278,7 @@ INSERT INTO nudge.access_rights (access, kind, object, privileges) VALUES
     ('analyst', 'routine', 'attribute_conversion', 'EXECUTE');
 
 REVOKE ALL ON TABLE nudge.attribution_models FROM PUBLIC;
-REVOKE ALL ON ROUTINE nudge.check_attribution_model(), nudge.replace_shipped_model(), nudge.touches(timestamptz), nudge.goal_windows(),
+REVOKE ALL ON ROUTINE nudge.attribution_parameters(text), nudge.check_attribution_model(), nudge.replace_shipped_model(), nudge.touches(timestamptz),
+    nudge.share_touches(text, float8[], bigint[], float8[], timestamptz, timestamptz, numeric, integer, timestamptz[], bigint[], bigint[]),
     nudge.attribution_shares(bigint[], text[]), nudge.require_attribution_model(text),
     nudge.attribute_conversion(bigint, text) FROM PUBLIC;

@@ -43,7 +43,7 @@ AS $$
                make_interval(secs => least(date_part('epoch', m."window"), date_part('epoch', g."window"))) AS length
         FROM nudge.conversions c
         CROSS JOIN nudge.attribution_models m
-        LEFT JOIN nudge.goal_windows() AS g ON g.goal = c.goal
+        LEFT JOIN nudge.conversion_goals g ON g.name = c.goal
         WHERE m.name = model),
     converting AS MATERIALIZED (
         SELECT c.conversion_id, t.user_id, t.message_id, t.rule_id, t.touched_at

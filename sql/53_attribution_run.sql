@@ -36,9 +36,8 @@ CREATE TABLE nudge.attribution_credits (
     revenues      numeric[] NOT NULL,
     PRIMARY KEY (model, conversion_id, user_id)
 );
-CREATE INDEX attribution_credits_day_idx ON nudge.attribution_credits USING brin (day);
 COMMENT ON TABLE nudge.attribution_credits IS
-    'What conversions have brought to nudge.attribution_totals; element i of the arrays belong together. Kept for nudge.retention_days';
+    'What conversions have brought to nudge.attribution_totals; element i of the arrays belong together. They go with their conversions, and the totals stay';
 COMMENT ON COLUMN nudge.attribution_credits.day IS 'Of the conversion, in nudge.timezone';
 SELECT pg_catalog.pg_extension_config_dump('nudge.attribution_credits', '');
 
@@ -58,15 +57,41 @@ CREATE TRIGGER a_trust_restore BEFORE INSERT ON nudge.attribution_credits
     FOR EACH STATEMENT EXECUTE FUNCTION nudge.trust_restore();
 COMMENT ON TRIGGER a_trust_restore ON nudge.attribution_credits IS 'Lets rows of a dump in as they are';
 
+CREATE FUNCTION nudge.forget_credits() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF TG_OP = 'TRUNCATE' THEN
+        DELETE FROM nudge.attribution_credits;
+    ELSE
+        DELETE FROM nudge.attribution_credits k
+        USING nudge.attribution_models m, old_rows o
+        WHERE k.model = m.name AND k.conversion_id = o.conversion_id AND k.user_id = o.user_id;
+    END IF;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION nudge.forget_credits() IS
+    'Trigger function of nudge.conversions: what was credited for a conversion goes with it; figures stay';
+CREATE TRIGGER forget_credits AFTER DELETE ON nudge.conversions
+    REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION nudge.forget_credits();
+COMMENT ON TRIGGER forget_credits ON nudge.conversions IS 'Removes what had been credited to messages';
+CREATE TRIGGER forget_all_credits AFTER TRUNCATE ON nudge.conversions
+    FOR EACH STATEMENT EXECUTE FUNCTION nudge.forget_credits();
+COMMENT ON TRIGGER forget_all_credits ON nudge.conversions IS 'Removes what had been credited to messages';
+
 -- recorded_at is the start of the transaction that records, and rows come into sight at
--- its end.  (nudge.lifecycle_horizon knows of running transactions, and of prepared ones
+-- its end.  A transaction takes its time a moment before pg_stat_activity shows it, hence
+-- the ten seconds in the default of as_of below.  (nudge.lifecycle_horizon knows of running transactions, and of prepared ones
 -- that have written actions.)
 CREATE FUNCTION nudge.attribution_horizon() RETURNS timestamptz
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    horizon timestamptz := nudge.lifecycle_horizon('10 s');
+    horizon timestamptz := nudge.lifecycle_horizon('0');
 BEGIN
     IF EXISTS (SELECT FROM pg_locks l
                WHERE l.pid IS NULL AND l.locktype = 'relation' AND l.mode = 'RowExclusiveLock'
@@ -176,10 +201,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF current_setting('transaction_read_only')::boolean THEN
-        RAISE EXCEPTION 'cannot attribute conversions in a read-only transaction' USING ERRCODE = '25006',
-            HINT = 'Connect to the primary server, in a transaction that may write. nudge.attribution is up to date without it.';
-    END IF;
+    PERFORM nudge.refuse_read_only('attribute conversions');
     IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
         RAISE EXCEPTION 'attribution needs transaction isolation level READ COMMITTED' USING ERRCODE = '25001',
             DETAIL = 'What was committed since the transaction began would be missed.',
@@ -190,7 +212,7 @@ END
 $$;
 COMMENT ON FUNCTION nudge.begin_attribution() IS 'Internal: waits for other runs of attribution; an error where none is possible';
 
-CREATE FUNCTION nudge.run_attribution(as_of timestamptz DEFAULT clock_timestamp()) RETURNS bigint
+CREATE FUNCTION nudge.run_attribution(as_of timestamptz DEFAULT clock_timestamp() - interval '10 s') RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -203,14 +225,15 @@ DECLARE
 BEGIN
     IF as_of IS NULL OR NOT isfinite(as_of) THEN
         RAISE EXCEPTION 'as_of must be a finite time, not %', coalesce(as_of::text, 'NULL')
-            USING ERRCODE = '22023', HINT = 'Leave it out to mean now.';
+            USING ERRCODE = '22023', HINT = 'Leave it out to mean now, but for ten seconds.';
     END IF;
     PERFORM nudge.begin_attribution();
     SELECT p.attributed_to INTO since FROM nudge.attribution_progress p;
-    horizon := least(as_of, nudge.attribution_horizon());
-    IF nudge.attribution_horizon() IS NULL OR horizon <= since THEN
+    horizon := nudge.attribution_horizon();
+    IF horizon IS NULL OR least(as_of, horizon) <= since THEN
         RETURN 0;
     END IF;
+    horizon := least(as_of, horizon);
 
     models := ARRAY(SELECT m.name FROM nudge.attribution_models m WHERE m.enabled);
     stale := ARRAY(SELECT m.name FROM nudge.attribution_models m
@@ -223,11 +246,135 @@ BEGIN
     total := nudge.credit_conversions(nudge.unattributed(since, horizon), models);
     INSERT INTO nudge.attribution_progress (attributed_to) VALUES (horizon)
     ON CONFLICT (only_row) DO UPDATE SET attributed_to = EXCLUDED.attributed_to;
-
-    DELETE FROM nudge.attribution_credits k
-    WHERE k.day < ((as_of - make_interval(days => nudge.setting('retention_days')::integer)) AT TIME ZONE nudge.setting('timezone'))::date;
     RETURN total;
 END
 $$;
 COMMENT ON FUNCTION nudge.run_attribution(timestamptz) IS
     'Shares out what was recorded before as_of and since the last run, by all models that are enabled; how many conversions. Computes removal effects of models of kind markov once a day';
+
+-- What has been credited out of messages that are no longer there stays as it is: what
+-- is left would make another figure, and a wrong one.
+CREATE FUNCTION nudge.recompute_attribution(model text DEFAULT NULL, since timestamptz DEFAULT NULL) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS $$
+#variable_conflict use_column
+DECLARE
+    models      text[];
+    until_at    timestamptz;
+    conversions bigint[];
+    total       bigint := 0;
+BEGIN
+    IF model IS NOT NULL THEN
+        PERFORM nudge.require_attribution_model(model);
+    END IF;
+    IF NOT isfinite(since) THEN
+        RAISE EXCEPTION 'since must be a finite time, not %', since USING ERRCODE = '22023', HINT = 'Leave it out to mean all.';
+    END IF;
+    PERFORM nudge.begin_attribution();
+    PERFORM nudge.run_attribution();
+    models := ARRAY(SELECT m.name FROM nudge.attribution_models m
+                    WHERE m.name = recompute_attribution.model OR recompute_attribution.model IS NULL AND m.enabled
+                    ORDER BY m.name);
+    PERFORM nudge.keep_removal_effects(models);
+    SELECT p.attributed_to INTO until_at FROM nudge.attribution_progress p;
+    FOREACH model IN ARRAY models LOOP
+        conversions := ARRAY(
+            SELECT c.conversion_id
+            FROM nudge.conversions c
+            WHERE c.recorded_at < until_at AND (since IS NULL OR c.occurred_at >= since)
+            EXCEPT
+            SELECT k.conversion_id
+            FROM nudge.attribution_credits k CROSS JOIN LATERAL unnest(k.message_ids) AS g (message_id)
+            WHERE k.model = recompute_attribution.model
+                AND NOT EXISTS (SELECT FROM nudge.events e
+                                WHERE e.user_id = k.user_id AND e.message_id = g.message_id
+                                    AND e.event_type IN ('sent', 'delivered', 'opened', 'clicked')));
+        total := greatest(total, nudge.credit_conversions(conversions, ARRAY[model]));
+    END LOOP;
+    RETURN total;
+END
+$$;
+COMMENT ON FUNCTION nudge.recompute_attribution(text, timestamptz) IS
+    'Shares out anew, by a model or by all that are enabled (NULL), the conversions since a time (NULL: all) of which raw data is still there; how many had a touch. Computes removal effects anew. 22023: unknown model';
+
+--
+-- The views
+--
+
+-- What is not in nudge.attribution_totals yet, and what has to be taken off it, where a
+-- conversion is shared out in another way by now.
+CREATE FUNCTION nudge.attribution_tail()
+RETURNS TABLE (model text, rule_id bigint, day date, touches bigint, conversions numeric, revenue numeric)
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    recent bigint[] := nudge.unattributed((SELECT p.attributed_to FROM nudge.attribution_progress p), 'infinity');
+    models text[];
+BEGIN
+    IF recent = '{}' THEN
+        RETURN;
+    END IF;
+    models := ARRAY(SELECT m.name FROM nudge.attribution_models m WHERE m.enabled);
+    RETURN QUERY
+    SELECT s.model, e.rule_id, (s.occurred_at AT TIME ZONE nudge.setting('timezone'))::date, 1::bigint, e.share, e.revenue
+    FROM nudge.attribution_shares(recent, models) AS s
+    CROSS JOIN LATERAL unnest(s.rule_ids, s.shares, s.revenues) AS e (rule_id, share, revenue);
+    RETURN QUERY
+    SELECT k.model, e.rule_id, k.day, -1::bigint, -e.share, -e.revenue
+    FROM nudge.attribution_credits k
+    CROSS JOIN LATERAL unnest(k.rule_ids, k.shares, k.revenues) AS e (rule_id, share, revenue)
+    WHERE k.model = ANY (models) AND k.conversion_id = ANY (recent);
+END
+$$;
+COMMENT ON FUNCTION nudge.attribution_tail() IS
+    'Internal: what nudge.attribution_daily adds to nudge.attribution_totals: what was recorded since the last run';
+
+CREATE VIEW nudge.attribution_daily AS
+    SELECT s.rule_id, r.name, s.model, s.day, s.touches, s.conversions, s.revenue
+    FROM (SELECT u.model, nullif(u.rule_id, 0) AS rule_id, u.day, sum(u.touches)::bigint AS touches,
+                 trim_scale(sum(u.conversions)) AS conversions, sum(u.revenue) AS revenue
+          FROM (SELECT t.model, t.rule_id, t.day, t.touches, t.conversions, t.revenue FROM nudge.attribution_totals t
+                UNION ALL
+                SELECT l.model, l.rule_id, l.day, l.touches, l.conversions, l.revenue FROM nudge.attribution_tail() AS l) AS u
+          GROUP BY u.model, u.rule_id, u.day
+          HAVING sum(u.touches) > 0) AS s
+    LEFT JOIN nudge.rules r ON r.rule_id = s.rule_id;
+COMMENT ON VIEW nudge.attribution_daily IS
+    'Conversions and revenue of each rule by each model of attribution, by the day of conversion in nudge.timezone; up to date';
+COMMENT ON COLUMN nudge.attribution_daily.rule_id IS 'NULL: messages of no rule';
+COMMENT ON COLUMN nudge.attribution_daily.name IS 'Of the rule; NULL where it was deleted';
+COMMENT ON COLUMN nudge.attribution_daily.touches IS 'Messages with a share in a conversion, once for each conversion';
+COMMENT ON COLUMN nudge.attribution_daily.conversions IS 'Sum of shares; over all rules, the conversions before which there was a touch';
+COMMENT ON COLUMN nudge.attribution_daily.revenue IS 'Values of conversions as they are, whatever their currency';
+
+CREATE VIEW nudge.attribution AS
+    SELECT d.rule_id, d.name, d.model, sum(d.touches)::bigint AS touches,
+           trim_scale(sum(d.conversions)) AS conversions, sum(d.revenue) AS revenue,
+           min(d.day) AS first_day, max(d.day) AS last_day
+    FROM nudge.attribution_daily d
+    GROUP BY d.rule_id, d.name, d.model;
+COMMENT ON VIEW nudge.attribution IS
+    'Conversions and revenue of each rule by each model of attribution; up to date, and kept when raw events go. nudge.attribution_daily has them by day';
+
+INSERT INTO nudge.jobs (job_name, schedule, command, description) VALUES
+    ('nudge attribution', '*/5 * * * *', 'SELECT nudge.run_attribution()', 'Shares conversions out among messages');
+
+INSERT INTO nudge.access_rights (access, kind, object, privileges) VALUES
+    ('marketer', 'table', 'attribution', 'SELECT'),
+    ('marketer', 'table', 'attribution_daily', 'SELECT'),
+    ('marketer', 'routine', 'attribution_tail', 'EXECUTE'),
+    ('marketer', 'routine', 'recompute_attribution', 'EXECUTE'),
+    ('analyst', 'table', 'attribution', 'SELECT'),
+    ('analyst', 'table', 'attribution_daily', 'SELECT'),
+    ('analyst', 'routine', 'attribution_tail', 'EXECUTE'),
+    ('executor', 'routine', 'run_attribution', 'EXECUTE'),
+    ('executor', 'routine', 'recompute_attribution', 'EXECUTE');
+
+REVOKE ALL ON TABLE nudge.attribution_totals, nudge.attribution_credits, nudge.attribution_progress,
+    nudge.attribution_daily, nudge.attribution FROM PUBLIC;
+REVOKE ALL ON ROUTINE nudge.forget_credits(), nudge.attribution_horizon(), nudge.unattributed(timestamptz, timestamptz),
+    nudge.credit_conversions(bigint[], text[]), nudge.begin_attribution(), nudge.run_attribution(timestamptz),
+    nudge.recompute_attribution(text, timestamptz), nudge.attribution_tail() FROM PUBLIC;
