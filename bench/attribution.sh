@@ -27,7 +27,7 @@ linear() {
 all() {
     models first_touch,last_touch,linear,position_decay,markov
     timed "SELECT nudge.run_attribution()"
-    expect "$(sql 'SELECT sum(value) FROM nudge.conversions')" "SELECT sum(revenue) FROM nudge.attribution WHERE model = 'markov'"
+    expect "$(sql 'SELECT sum(value)::numeric(20, 2) FROM nudge.conversions')" "SELECT sum(revenue) FROM nudge.attribution WHERE model = 'markov'"
 }
 by_hand() {
     timed "SELECT rule_id, sum(1.0 / n) AS conversions, sum(value / n) AS revenue
@@ -41,7 +41,14 @@ by_hand() {
 pair '100,000 conversions of ten touches attributed, linear : a query by hand' 0.3 linear by_hand 100000
 pair '100,000 conversions of ten touches attributed, all five models : a query by hand for one' - all by_hand 100000
 
-models linear
+models first_touch,last_touch,linear,position_decay,markov
 sql "SELECT nudge.run_attribution()" >/dev/null
 stored() { timed "SELECT * FROM nudge.attribution"; }
-pair 'nudge.attribution of 200 rules : the query by hand' 20 stored by_hand
+pair 'nudge.attribution of 200 rules by five models : the query by hand' 20 stored by_hand
+
+# Where little is new, little is read: a conversion by itself, and the view with 300
+# conversions since the last run
+sql "INSERT INTO nudge.conversions (user_id, value) SELECT 'user-' || i, 5 FROM generate_series(1, 300) AS i"
+single() { timed "SELECT count(*) FROM generate_series(1, 100) AS c, nudge.attribute_conversion(c, 'position_decay')"; }
+pair '100 calls of attribute_conversion : a query by hand for 100,000 conversions' 2 single by_hand
+pair 'nudge.attribution, 300 conversions since the last run : the query by hand' 2 stored by_hand

@@ -159,9 +159,10 @@ COMMENT ON FUNCTION nudge.share_touches(text, float8[], bigint[], float8[], time
 -- One row a conversion and model in which it has touches; the arrays have an element
 -- for each touch with a share, in the order of time.
 --
--- For few conversions the touches of their users are looked up, for many (or all, where
--- conversions is NULL) all touches are read.  The plan is made anew each time, and has
--- only one of the two.
+-- For few conversions the touches of their users are looked up by index (OFFSET 0 has the
+-- user looked for within the grouping query, and a function's columns have no collation
+-- of their own).  For many, or all, where conversions is NULL, all touches are read.  The
+-- plan is made anew each time, and has only one of the two.
 CREATE FUNCTION nudge.attribution_shares(conversions bigint[], models text[])
 RETURNS TABLE (model text, conversion_id bigint, user_id text, occurred_at timestamptz,
                message_ids bigint[], rule_ids bigint[], weights float8[], shares numeric[], revenues numeric[])
@@ -203,7 +204,7 @@ BEGIN
     touch AS (
         SELECT t.*
         FROM unnest(users) AS u (user_id)
-        CROSS JOIN LATERAL (SELECT t.* FROM nudge.touches() AS t WHERE t.user_id = u.user_id) AS t
+        CROSS JOIN LATERAL (SELECT t.* FROM nudge.touches() AS t WHERE t.user_id COLLATE "C" = u.user_id OFFSET 0) AS t
         UNION ALL
         SELECT t.* FROM nudge.touches() AS t WHERE many),
     journey AS (

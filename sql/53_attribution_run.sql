@@ -130,9 +130,9 @@ BEGIN
             SELECT r.user_id, t.touched_at, b.touched_at AS touched_before
             FROM reported r
             CROSS JOIN LATERAL (SELECT t.touched_at FROM nudge.touches() AS t
-                                WHERE t.user_id = r.user_id AND t.message_id = r.message_id) AS t
+                                WHERE t.user_id COLLATE "C" = r.user_id AND t.message_id = r.message_id OFFSET 0) AS t
             LEFT JOIN LATERAL (SELECT t.touched_at FROM nudge.touches(since) AS t
-                               WHERE t.user_id = r.user_id AND t.message_id = r.message_id) AS b ON true
+                               WHERE t.user_id COLLATE "C" = r.user_id AND t.message_id = r.message_id OFFSET 0) AS b ON true
             WHERE b.touched_at IS DISTINCT FROM t.touched_at)
         SELECT c.conversion_id
         FROM nudge.conversions c
@@ -252,6 +252,25 @@ $$;
 COMMENT ON FUNCTION nudge.run_attribution(timestamptz) IS
     'Shares out what was recorded before as_of and since the last run, by all models that are enabled; how many conversions. Computes removal effects of models of kind markov once a day';
 
+-- For maintenance, which deletes nothing that is not in the figures yet.  It does not
+-- wait: a run that is at work elsewhere has come so far as it had when it began.
+CREATE FUNCTION nudge.attribute_until(cutoff timestamptz) RETURNS timestamptz
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF current_setting('transaction_isolation') IN ('read committed', 'read uncommitted')
+        AND NOT EXISTS (SELECT FROM nudge.attribution_progress p WHERE p.attributed_to >= cutoff)
+        AND pg_try_advisory_xact_lock(1853187175, 53)
+    THEN
+        PERFORM nudge.run_attribution();
+    END IF;
+    RETURN least(cutoff, coalesce((SELECT p.attributed_to FROM nudge.attribution_progress p), '-infinity'));
+END
+$$;
+COMMENT ON FUNCTION nudge.attribute_until(timestamptz) IS
+    'Internal: shares out what was recorded before cutoff, where that has not been done; the time before which raw rows may go, cutoff or earlier';
+
 -- What has been credited out of messages that are no longer there stays as it is: what
 -- is left would make another figure, and a wrong one.
 CREATE FUNCTION nudge.recompute_attribution(model text DEFAULT NULL, since timestamptz DEFAULT NULL) RETURNS bigint
@@ -286,8 +305,10 @@ BEGIN
             WHERE c.recorded_at < until_at AND (since IS NULL OR c.occurred_at >= since)
             EXCEPT
             SELECT k.conversion_id
-            FROM nudge.attribution_credits k CROSS JOIN LATERAL unnest(k.message_ids) AS g (message_id)
-            WHERE k.model = recompute_attribution.model
+            FROM nudge.conversions c
+            JOIN nudge.attribution_credits k ON k.conversion_id = c.conversion_id AND k.user_id = c.user_id
+            CROSS JOIN LATERAL unnest(k.message_ids) AS g (message_id)
+            WHERE k.model = recompute_attribution.model AND (since IS NULL OR c.occurred_at >= since)
                 AND NOT EXISTS (SELECT FROM nudge.events e
                                 WHERE e.user_id = k.user_id AND e.message_id = g.message_id
                                     AND e.event_type IN ('sent', 'delivered', 'opened', 'clicked')));
@@ -377,4 +398,4 @@ REVOKE ALL ON TABLE nudge.attribution_totals, nudge.attribution_credits, nudge.a
     nudge.attribution_daily, nudge.attribution FROM PUBLIC;
 REVOKE ALL ON ROUTINE nudge.forget_credits(), nudge.attribution_horizon(), nudge.unattributed(timestamptz, timestamptz),
     nudge.credit_conversions(bigint[], text[]), nudge.begin_attribution(), nudge.run_attribution(timestamptz),
-    nudge.recompute_attribution(text, timestamptz), nudge.attribution_tail() FROM PUBLIC;
+    nudge.attribute_until(timestamptz), nudge.recompute_attribution(text, timestamptz), nudge.attribution_tail() FROM PUBLIC;

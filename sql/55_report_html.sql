@@ -38,7 +38,7 @@ AS $$
 $$;
 COMMENT ON FUNCTION nudge.svg_bars(text, text[], float8[], text[]) IS 'Internal: a bar chart';
 
--- A line over days, with its largest value at the top.
+-- A line over days, with its largest value at the top; days without a value are left out.
 CREATE FUNCTION nudge.svg_trend(title text, days date[], amounts float8[], style text, top_label text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -49,13 +49,13 @@ AS $$
                '<text class="label" x="44" y="18">%s</text><text class="label" x="44" y="134">0</text>'
                '<text class="day" x="50" y="150">%s</text><text class="day end" x="630" y="150">%s</text>',
                nudge.html_escape(title), nudge.html_escape(top_label), min(p.day), max(p.day))
-        || format('<polyline class="%s" points="%s"/>', style, string_agg(format('%s,%s', p.x, p.y), ' ' ORDER BY p.day))
+        || coalesce(format('<polyline class="%s" points="%s"/>', style, string_agg(format('%s,%s', p.x, p.y), ' ' ORDER BY p.day) FILTER (WHERE p.y IS NOT NULL))
         || string_agg(format('<circle class="%s" cx="%s" cy="%s" r="2"><title>%s: %s</title></circle>',
-                             style, p.x, p.y, p.day, round(p.amount::numeric, 4)), '' ORDER BY p.day)
+                             style, p.x, p.y, p.day, round(p.amount::numeric, 4)), '' ORDER BY p.day) FILTER (WHERE p.y IS NOT NULL), '')
         || '</svg>' END
-    FROM (SELECT u.day, coalesce(u.amount, 0) AS amount,
+    FROM (SELECT u.day, u.amount,
                  round((50 + 580 * (u.n - 1)::float8 / greatest(count(*) OVER () - 1, 1))::numeric, 1) AS x,
-                 round((130 - 115 * coalesce(u.amount / nullif(max(u.amount) OVER (), 0), 0))::numeric, 1) AS y
+                 round((130 - 115 * CASE WHEN u.amount IS NOT NULL THEN coalesce(u.amount / nullif(max(u.amount) OVER (), 0), 0) END)::numeric, 1) AS y
           FROM ROWS FROM (unnest(days), unnest(amounts)) WITH ORDINALITY AS u (day, amount, n)) AS p
 $$;
 COMMENT ON FUNCTION nudge.svg_trend(text, date[], float8[], text, text) IS 'Internal: a line chart over days';
@@ -92,7 +92,7 @@ AS $$
   :root { --ground: #12161b; --ink: #e7ebf0; --faint: #a3adb8; --line: #3a434d; --card: #1b2129; --one: #6cb0ff; --two: #ffb066; }
 }
 body { background: var(--ground); color: var(--ink); font: 16px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 960px; padding: 1.5rem; }
-h1 { font-size: 1.6rem; margin: 0; } h2 { font-size: 1.15rem; margin: 2rem 0 .5rem; } .lead, .none { color: var(--faint); }
+h1 { font-size: 1.6rem; margin: 0; } h2 { font-size: 1.15rem; margin: 2rem 0 .5rem; } h3 { font-size: .9rem; font-weight: 600; margin: .75rem 0 .25rem; } .lead, .none { color: var(--faint); }
 .tiles { display: grid; gap: .75rem; grid-template-columns: repeat(auto-fit, minmax(130px, 1fr)); margin: 1.5rem 0; }
 .tile { background: var(--card); border-radius: 8px; padding: .75rem 1rem; } .tile b { display: block; font-size: 1.4rem; } .tile span { color: var(--faint); font-size: .85rem; }
 .table { overflow-x: auto; } table { border-collapse: collapse; font-size: .9rem; width: 100%; }
@@ -159,7 +159,7 @@ LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT '<h3>Sent a day</h3>'
-        || nudge.svg_trend('Messages sent, by day', array_agg(x.day ORDER BY x.day), array_agg(x.sent::float8 ORDER BY x.day), 'one', max(x.sent)::text)
+        || nudge.svg_trend('Messages sent, by day', array_agg(x.day ORDER BY x.day), array_agg(x.sent::float8 ORDER BY x.day), 'one', coalesce(max(x.sent), 0)::text)
         || '<h3>Open rate a day</h3>'
         || nudge.svg_trend('Open rate, by day', array_agg(x.day ORDER BY x.day), array_agg(x.rate ORDER BY x.day), 'two', nudge.html_percent(max(x.rate)))
     FROM (SELECT g.day::date AS day, coalesce(sum(d.sent), 0)::bigint AS sent, sum(d.opened)::float8 / nullif(sum(d.sent), 0) AS rate

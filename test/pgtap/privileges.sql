@@ -108,6 +108,16 @@ FROM unnest('{machine_agents,conversion_goals}'::text[]) AS t, unnest('{SELECT,I
 INSERT INTO callable VALUES
     ('app', 'record_conversion'), ('mailer', 'ingest_webhook'), ('marketer', 'rescore_machine_events'),
     ('executor', 'rescore_machine_events'), ('executor', 'collect_conversions'), ('executor', 'prune_conversions');
+-- Attribution
+INSERT INTO allowed
+SELECT 'marketer', 'attribution_models', p, '*' FROM unnest('{SELECT,INSERT,UPDATE,DELETE}'::text[]) AS p
+UNION ALL
+SELECT 'analyst', 'attribution_models', 'SELECT', '*'
+UNION ALL
+SELECT a, t, 'SELECT', '*' FROM unnest('{marketer,analyst}'::text[]) AS a, unnest('{attribution_effects,attribution,attribution_daily}'::text[]) AS t;
+INSERT INTO callable VALUES ('marketer', 'attribute_conversion'), ('marketer', 'attribution_tail'), ('marketer', 'recompute_attribution'),
+    ('analyst', 'attribute_conversion'), ('analyst', 'attribution_tail'),
+    ('executor', 'run_attribution'), ('executor', 'recompute_attribution');
 
 -- Tables, views, materialised views, partitions: each privilege on each column
 CREATE TEMP VIEW may AS

@@ -174,6 +174,17 @@ SELECT rule_id, conversions, revenue FROM nudge.attribution WHERE model = 'passi
 DELETE FROM nudge.attribution_models WHERE name = 'passing';
 SELECT count(*) FROM nudge.attribution_credits WHERE model = 'passing';
 
+-- maintenance may delete what is in the figures, and has it put there before
+SELECT converted(6, 'gil', 10, '2021-02-03');
+TRUNCATE nudge.attribution_progress;
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+SELECT nudge.attribute_until('2021-02-04');
+COMMIT;
+SELECT count(*) FROM nudge.attribution_credits WHERE conversion_id = 6 AND model = 'linear';
+SELECT nudge.attribute_until('2021-02-04') = '2021-02-04';
+SELECT count(*) FROM nudge.attribution_credits WHERE conversion_id = 6 AND model = 'linear';
+SELECT nudge.attribute_until('infinity') < now();
+
 DROP VIEW figures;
 DROP FUNCTION happened, converted;
 DELETE FROM nudge.rules;

@@ -85,6 +85,10 @@ DELETE FROM nudge.lifecycle_stages WHERE name IN ('won_back', 'dormant');
 UPDATE nudge.lifecycle_stages SET position = CASE name WHEN 'new' THEN 4 WHEN 'active' THEN 1 ELSE 6 END
     WHERE name IN ('new', 'active', 'at_risk');
 INSERT INTO nudge.lifecycle_stages (name, position, conditions) VALUES ('vip', 2, '[{"type": "lifecycle_stage", "parameters": {"stage": "active"}}]');
+-- models of attribution that came with the extension, changed and not, and one that was added
+UPDATE nudge.attribution_models SET "window" = '60 days', parameters = '{"floor": 0.2}' WHERE name = 'position_decay';
+UPDATE nudge.attribution_models SET enabled = false WHERE name = 'linear';
+INSERT INTO nudge.attribution_models (name, kind, "window") VALUES ('own', 'linear', '3 days');
 INSERT INTO nudge.segments (name) VALUES ('some');
 INSERT INTO nudge.segment_members (segment, user_id) SELECT 'some', 'user-' || g FROM generate_series(1, 20) g;
 INSERT INTO nudge.rules (name, trigger_type, template_id, priority, delay, segments, cancel_on) VALUES
@@ -125,6 +129,8 @@ $node->safe_psql('source', $_) foreach (
 	"SELECT nudge.nack(message_id, claim_token, 'no', message_id % 2 = 0) FROM nudge.claim('dump', 4)",
 	"SELECT count(*) FROM nudge.claim('dump', 3)",
 	"SELECT nudge.record_event(message_id, 'opened', now(), '{\"event_id\": \"1\"}') FROM nudge.outbox WHERE status = 'sent'",
+	"INSERT INTO nudge.conversions (user_id, value, idempotency_key) SELECT user_id, 10, message_id FROM nudge.outbox WHERE status = 'sent'",
+	"SELECT nudge.run_attribution(clock_timestamp())",
 	# schedules: timers that fired, that wait, and what has not been looked at
 	"INSERT INTO nudge.rules (name, trigger_type, schedule) VALUES "
 	  . "('milestone', 'time_based', '{\"kind\": \"milestone\", \"attribute\": \"created_at\", \"after\": \"1 hour\"}'), "
@@ -137,9 +143,9 @@ $node->safe_psql('source', $_) foreach (
 
 my $summary = 'SELECT '
   . join(', ', map { "(SELECT count(*) > 0 FROM nudge.$_)" } qw(pending message_queue message_blocks message_results events cap_usage executor_runs frequency_caps
-	subscriptions suppressions quiet_hours channels rule_entries timers timer_firings timer_signals timer_rule_changes timer_rules timer_clocks))
+	subscriptions suppressions quiet_hours channels rule_entries timers timer_firings timer_signals timer_rule_changes timer_rules timer_clocks attribution_totals attribution_credits attribution_effects attribution_progress))
   . ", (SELECT count(DISTINCT tableoid) FROM nudge.actions)";
-is($node->safe_psql('source', $summary), ('t|' x 19) . '4',
+is($node->safe_psql('source', $summary), ('t|' x 23) . '4',
 	'there are rows of every kind, in four partitions of actions');
 my @source = split /\n/, $node->safe_psql('source', $fingerprint);
 
