@@ -86,16 +86,22 @@ finds(SPIPlanPtr *plan, const char *query, const char *value)
 }
 
 static void
-check_references(const RuleConfig *config, FaultList *faults)
+check_name(const RuleConfig *config, FaultList *faults)
 {
-	static SPIPlanPtr name_plan = NULL;
-	static SPIPlanPtr template_plan = NULL;
+	static SPIPlanPtr plan = NULL;
 
 	if (config->name != NULL &&
-		finds(&name_plan, query_rule_name_taken, config->name))
+		finds(&plan, query_rule_name_taken, config->name))
 		fault_add(faults, ERRCODE_UNIQUE_VIOLATION, "name",
 				  "Choose another name, or change the rule in nudge.rules.",
 				  "a rule named \"%s\" exists", config->name);
+}
+
+void
+rule_config_check_references(const RuleConfig *config, FaultList *faults)
+{
+	static SPIPlanPtr template_plan = NULL;
+
 	if (config->template_id != NULL &&
 		!finds(&template_plan, query_template_known, config->template_id))
 		fault_add(faults, ERRCODE_FOREIGN_KEY_VIOLATION, "template_id",
@@ -252,7 +258,8 @@ nudge_create_rule(PG_FUNCTION_ARGS)
 				 errdetail("A rule is described by a JSON object."),
 				 errhint("Pass an object that has at least name and type.")));
 	rule_config_read(&config, PG_GETARG_JSONB_P(0), &faults);
-	check_references(&config, &faults);
+	check_name(&config, &faults);
+	rule_config_check_references(&config, &faults);
 	fault_report(&faults, config.name == NULL ? "rule" :
 				 psprintf("rule \"%s\"", config.name));
 

@@ -159,7 +159,8 @@ find_memo(History *history, const Action *action)
 	Bytes		key = action->user_id;
 	bool		found;
 
-	if (!action->recorded)
+	/* Rows that are replayed are of many transactions: nothing carries on. */
+	if (!action->recorded || action->replayed)
 		return NULL;
 	old = MemoryContextSwitchTo(history->context);
 	if (history->memos == NULL)
@@ -360,7 +361,7 @@ history_note(History *history, const Action *action, Bytes key, Size size)
 	BytesMapEntry *entry;
 	bool		found;
 
-	if (!action->recorded)
+	if (!action->recorded || action->replayed)
 		return NULL;
 	if (history->notes == NULL)
 		history->notes = bytesmap_create(history->context, 64, NULL);

@@ -99,6 +99,8 @@ FROM unnest('{marketer,analyst}'::text[]) AS a;
 INSERT INTO callable
 SELECT a, r FROM unnest('{marketer,analyst}'::text[]) AS a, unnest('{wilson_low,wilson_high}'::text[]) AS r;
 
+-- Reports
+INSERT INTO callable VALUES ('marketer', 'backtest');
 -- Events in
 INSERT INTO allowed
 SELECT 'marketer', t, p, '*'
