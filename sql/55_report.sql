@@ -12,19 +12,19 @@ COMMENT ON FUNCTION nudge.two_proportion_test(bigint, bigint, bigint, bigint) IS
 -- What is advised where a figure is on the wrong side of a threshold.
 CREATE VIEW nudge.optimization_advice AS
     SELECT a.* FROM (VALUES
-        ('open_rate', 'below', 0.15::float8, 'subject_line', 'Try other subject lines: shorter, more specific, with what the user looked at'),
-        ('open_rate', 'below', 0.15, 'send_time', 'Send when the users of this rule open most: nudge.send_time_performance'),
-        ('open_rate', 'below', 0.15, 'sender_name', 'Use a sender name that users know'),
-        ('click_rate', 'below', 0.02, 'content', 'Say less, and first what the message is about'),
-        ('click_rate', 'below', 0.02, 'call_to_action', 'Have one call to action, and have it early'),
-        ('click_rate', 'below', 0.02, 'personalisation', 'Show what concerns the user: the cart, related products, recommendations'),
-        ('unsubscribe_rate', 'above', 0.005, 'frequency', 'Send less: lower the caps of this rule'),
-        ('unsubscribe_rate', 'above', 0.005, 'targeting', 'Send to fewer users: narrow its conditions or segments'),
-        ('unsubscribe_rate', 'above', 0.005, 'sensitivity', 'Look at whether its text, or its moment, may annoy'),
-        ('conversion_rate', 'below', 0.01, 'timing', 'Send sooner, or later, after what users do'),
-        ('conversion_rate', 'below', 0.01, 'landing_page', 'Look at where its links lead'),
-        ('conversion_rate', 'below', 0.01, 'offers', 'Try another offer')
-    ) AS a (metric, side, threshold, area, advice);
+        (1, 'open_rate', 'below', 0.15::float8, 'subject_line', 'Try other subject lines: shorter, more specific, with what the user looked at'),
+        (2, 'open_rate', 'below', 0.15, 'send_time', 'Send when the users of this rule open most: nudge.send_time_performance'),
+        (3, 'open_rate', 'below', 0.15, 'sender_name', 'Use a sender name that users know'),
+        (4, 'click_rate', 'below', 0.02, 'content', 'Say less, and first what the message is about'),
+        (5, 'click_rate', 'below', 0.02, 'call_to_action', 'Have one call to action, and have it early'),
+        (6, 'click_rate', 'below', 0.02, 'personalisation', 'Show what concerns the user: the cart, related products, recommendations'),
+        (7, 'unsubscribe_rate', 'above', 0.005, 'frequency', 'Send less: lower the caps of this rule'),
+        (8, 'unsubscribe_rate', 'above', 0.005, 'targeting', 'Send to fewer users: narrow its conditions or segments'),
+        (9, 'unsubscribe_rate', 'above', 0.005, 'sensitivity', 'Look at whether its text, or its moment, may annoy'),
+        (10, 'conversion_rate', 'below', 0.01, 'timing', 'Send sooner, or later, after what users do'),
+        (11, 'conversion_rate', 'below', 0.01, 'landing_page', 'Look at where its links lead'),
+        (12, 'conversion_rate', 'below', 0.01, 'offers', 'Try another offer')
+    ) AS a (place, metric, side, threshold, area, advice);
 COMMENT ON VIEW nudge.optimization_advice IS 'What nudge.optimize_rule and nudge.performance_report advise, by metric; side: on which side of the threshold the figure is bad';
 
 -- Fewer messages than these tell nothing.
@@ -185,7 +185,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT s.metric, s.successes::float8 / s.trials,
            nudge.wilson_low(s.successes, s.trials), nudge.wilson_high(s.successes, s.trials),
-           a.side, a.threshold, array_agg(a.area), array_agg(a.advice)
+           a.side, a.threshold, array_agg(a.area ORDER BY a.place), array_agg(a.advice ORDER BY a.place)
     FROM nudge.period_shares(opportunities.rule_id, opportunities.first_day, opportunities.last_day) AS s
     JOIN nudge.optimization_advice a ON a.metric = s.metric
     WHERE s.trials >= nudge.least_messages()

@@ -33,7 +33,7 @@ AS $$
                28 * b.n - 8, nudge.html_escape(CASE WHEN length(b.label) > 22 THEN left(b.label, 21) || '…' ELSE b.label END), 28 * b.n - 22,
                round(b.width::numeric, 1), round(b.width::numeric, 1) + 166, nudge.html_escape(b.note)), '' ORDER BY b.n)
         || '</svg>' END
-    FROM (SELECT u.n, u.label, u.note, 320 * coalesce(u.amount / nullif(max(u.amount) OVER (), 0), 0) AS width
+    FROM (SELECT u.n, u.label, u.note, 270 * coalesce(u.amount / nullif(max(u.amount) OVER (), 0), 0) AS width
           FROM ROWS FROM (unnest(labels), unnest(amounts), unnest(notes)) WITH ORDINALITY AS u (label, amount, note, n)) AS b
 $$;
 COMMENT ON FUNCTION nudge.svg_bars(text, text[], float8[], text[]) IS 'Internal: a bar chart';
@@ -146,7 +146,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT nudge.svg_bars('From trigger to conversion', array_agg(s.step ORDER BY s.n), array_agg(s.amount::float8 ORDER BY s.n),
                           array_agg(CASE WHEN s.n = 1 THEN s.amount::text
-                                         ELSE format('%s (%s of the step before)', s.amount, nudge.html_percent(s.amount::float8 / nullif(s.before, 0))) END ORDER BY s.n))
+                                         ELSE format('%s (%s of those before)', s.amount, nudge.html_percent(s.amount::float8 / nullif(s.before, 0))) END ORDER BY s.n))
     FROM (SELECT v.n, v.step, v.amount, lag(v.amount) OVER (ORDER BY v.n) AS before
           FROM nudge.period_figures(report_funnel.rule_id, report_funnel.first_day, report_funnel.last_day) AS f
           CROSS JOIN LATERAL (VALUES (1, 'Triggered', f.total_triggers), (2, 'Sent', f.sent), (3, 'Delivered', f.delivered), (4, 'Opened', f.opened),
@@ -161,7 +161,7 @@ AS $$
     SELECT '<h3>Sent a day</h3>'
         || nudge.svg_trend('Messages sent, by day', array_agg(x.day ORDER BY x.day), array_agg(x.sent::float8 ORDER BY x.day), 'one', coalesce(max(x.sent), 0)::text)
         || '<h3>Open rate a day</h3>'
-        || nudge.svg_trend('Open rate, by day', array_agg(x.day ORDER BY x.day), array_agg(x.rate ORDER BY x.day), 'two', nudge.html_percent(max(x.rate)))
+        || nudge.svg_trend('Open rate, by day', array_agg(x.day ORDER BY x.day), array_agg(x.rate ORDER BY x.day), 'two', round((100 * coalesce(max(x.rate), 0))::numeric) || ' %')
     FROM (SELECT g.day::date AS day, coalesce(sum(d.sent), 0)::bigint AS sent, sum(d.opened)::float8 / nullif(sum(d.sent), 0) AS rate
           FROM generate_series(report_trend.first_day::timestamp, report_trend.last_day, '1 day') AS g (day)
           LEFT JOIN nudge.rule_performance_daily d
@@ -220,7 +220,7 @@ LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT nudge.svg_bars('Revenue by model', array_agg(m.model ORDER BY m.model), array_agg(m.revenue::float8 ORDER BY m.model),
-                          array_agg(format('%s from %s conversions', trim_scale(round(m.revenue, 2)), trim_scale(round(m.conversions::numeric, 2))) ORDER BY m.model))
+                          array_agg(format('%s (%s conversions)', trim_scale(round(m.revenue, 2)), trim_scale(round(m.conversions::numeric, 2))) ORDER BY m.model))
     FROM (SELECT a.model, sum(a.revenue) AS revenue, sum(a.conversions) AS conversions
           FROM nudge.attribution a
           WHERE report_attribution.rule_id IS NULL OR a.rule_id = report_attribution.rule_id

@@ -48,7 +48,7 @@ INSERT INTO nudge.messages (user_id, rule_id, channel, recipient, priority, fire
 VALUES ('ann', :other, 'email', 'ann@example.com', 'normal', '2026-03-02 10:30Z', '2026-03-02 11:00Z', 'Europe/Oslo');
 SELECT user_id, fired_at, outcome, reason FROM nudge.backtest_triggers(
     '{"name": "d", "type": "behavioral", "conditions": [{"type": "action_type", "parameters": {"types": ["view"]}}]}', '2026-03-01', '2026-03-08');
-SELECT b -> 'capped_by' AS capped_by, b -> 'overlaps' AS overlaps, b -> 'by_day' AS by_day
+SELECT b -> 'capped_by' AS capped_by, (b -> 'overlaps' -> 0) - 'rule_id' AS overlaps, b -> 'by_day' AS by_day
 FROM nudge.backtest('{"name": "d", "type": "behavioral", "max_frequency": {"daily": 1}, "conditions": [{"type": "action_type", "parameters": {"types": ["view"]}}]}',
                     '2026-03-01', '2026-03-08') AS b;
 SELECT user_id, fired_at, outcome, reason FROM nudge.backtest_triggers(

@@ -19,3 +19,9 @@ FROM (VALUES (1, NULL, '2026-01-01', '2026-02-01'),
              (12, '{"name": "d", "type": "behavioral"}', '2026-02-01', NULL),
              (13, '{"name": "d", "type": "behavioral"}', '-infinity', 'infinity')) AS v (n, config, f, t)
 ORDER BY n;
+-- Reports
+SELECT pg_temp.refused(format('SELECT nudge.%s', v.call))
+FROM (VALUES (1, 'performance_report(NULL)'), (2, 'performance_report(-5)'), (3, 'performance_report(1, NULL)'), (4, 'performance_report(1, ''0 days'')'),
+             (5, 'performance_report(1, ''-1 day'')'), (6, 'performance_report(1, ''200 years'')'), (7, 'optimize_rule(NULL)'), (8, 'optimize_rule(-5)'),
+             (9, 'report(-5)'), (10, 'report(NULL, ''-3 days'')'), (11, 'report(NULL, NULL)')) AS v (n, call)
+ORDER BY n;
