@@ -204,6 +204,8 @@ explain_schedule(Explanation *explanation, const Rule *rule)
 	decide(explanation, "scheduled_rule", explanation->has_due ?
 		   psprintf("actions do not fire it; its schedule is due next at %s",
 					timestamptz_to_str(explanation->next_due)) :
+		   rule->schedule->kind == TIMER_RECURRING ?
+		   "actions do not fire it; its schedule counts from the day the rule was made" :
 		   "actions do not fire it, and its schedule has nothing due for the user");
 }
 

@@ -92,6 +92,10 @@ SELECT name, outcome, reason, next_due, score FROM pg_temp.why_timed('explain_ti
 SELECT name, outcome, reason, next_due FROM pg_temp.why_timed('explain_done') WHERE name ~ ' (1|4|10) ';
 SELECT name, outcome, next_due FROM pg_temp.why_timed('explain_timed_out') WHERE name ~ ' (1|4) ';
 SELECT name, outcome, next_due FROM pg_temp.why_timed('explain_nobody') WHERE name ~ ' (1|6) ';
+-- when a schedule without a first day is due is not known to it; it does not say that nothing is due
+SELECT nudge.create_rule('{"name": "explain time 11 recurring", "type": "time_based", "template_id": "explain",
+    "schedule": {"kind": "recurring", "every": "1 day"}}') IS NOT NULL AS made;
+SELECT name, outcome, reason, next_due FROM pg_temp.why_timed('explain_timed') WHERE name ~ ' 11 ';
 -- quiet hours are asked as of when the schedule is due
 INSERT INTO nudge.quiet_hours (channel, starts, ends, action) VALUES ('email', '08:00', '10:00', 'drop');
 SELECT name, outcome, reason FROM pg_temp.why_timed('explain_timed') WHERE name ~ ' 1 ';
