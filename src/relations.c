@@ -58,6 +58,7 @@ static const char *const relation_names[] = {
 	[NUDGE_SUPPRESSIONS] = "suppressions",
 	[NUDGE_TIMERS] = "timers",
 	[NUDGE_TIMER_SIGNALS] = "timer_signals",
+	[NUDGE_LIFECYCLE_STAGES] = "lifecycle_stages",
 };
 
 /* Labels in the order of the C enums of rules.h and caps.h */

@@ -41,7 +41,8 @@ typedef enum NudgeRelation
 	NUDGE_SUBSCRIPTIONS,
 	NUDGE_SUPPRESSIONS,
 	NUDGE_TIMERS,
-	NUDGE_TIMER_SIGNALS
+	NUDGE_TIMER_SIGNALS,
+	NUDGE_LIFECYCLE_STAGES
 } NudgeRelation;
 
 /* Oid of a table or sequence; error 55000 where the extension is not installed. */
