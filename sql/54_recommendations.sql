@@ -48,7 +48,7 @@ COMMENT ON FUNCTION nudge.confidence_greater(bigint, bigint, bigint, bigint) IS
     'How sure it is, from 0 to 1, that a share is greater than another: 1 - p of the one-sided two-proportion z-test with pooled variance and Yates''s correction for continuity (0.5: no difference); NULL without trials';
 
 -- Cohorts of the messages of a rule that were sent and whose rows are still there: how
--- many, and how many of them converted, by last touch as in nudge.conversion_facts.
+-- many, and how many of them converted, by last touch as in nudge.conversion_touches.
 CREATE FUNCTION nudge.rule_cohorts(rule_id bigint)
 RETURNS TABLE (dimension text, place integer, name text, sent bigint, conversions bigint, is_good boolean, is_poor boolean,
                poor_sent bigint, poor_conversions bigint, first_poor integer, last_poor integer)
