@@ -37,6 +37,7 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
+#include "variant_store.h"
 
 PG_FUNCTION_INFO_V1(nudge_explain);
 
@@ -311,6 +312,20 @@ explain_caps(Explanation *explanation, Evaluator *evaluator, const Rule *rule)
 	pushJsonbValue(&explanation->detail, WJB_END_ARRAY, NULL);
 }
 
+/*
+ * The rule as the user would get it
+ */
+static const Rule *
+explain_variant(Explanation *explanation, Evaluator *evaluator, const Rule *rule)
+{
+	const Rule *result = variant_rule_for(rule, evaluator->action.user_id_datum);
+
+	if (rule->nvariants > 0)
+		push_cstring(&explanation->detail, "variant",
+					 result->variant != NULL ? result->variant->name : NULL);
+	return result;
+}
+
 static List *
 load_template_keys(void)
 {
@@ -466,7 +481,8 @@ static void
 explain_send_time(Explanation *explanation, Evaluator *evaluator,
 				  const Rule *rule, const char *channel)
 {
-	TimestampTz due_at = schedule_due_time(rule, evaluator->now);
+	TimestampTz due_at = send_time_due(rule, evaluator_user(evaluator),
+									   evaluator->now);
 	const char *reason;
 	bool		drop;
 	TimestampTz until = send_time_allowed(evaluator->rules, rule,
@@ -583,7 +599,8 @@ nudge_explain(PG_FUNCTION_ARGS)
 		explain_entry(&explanation, &evaluator, rule);
 		explain_holdout(&explanation, &evaluator, rule);
 		explain_caps(&explanation, &evaluator, rule);
-		explain_channel(&explanation, &evaluator, rule, facts);
+		explain_channel(&explanation, &evaluator,
+						explain_variant(&explanation, &evaluator, rule), facts);
 
 		values[0] = Int64GetDatum(rule->rule_id);
 		values[1] = CStringGetTextDatum(rule->name);

@@ -41,7 +41,12 @@ typedef enum NudgeRelation
 	NUDGE_SUBSCRIPTIONS,
 	NUDGE_SUPPRESSIONS,
 	NUDGE_TIMERS,
-	NUDGE_TIMER_SIGNALS
+	NUDGE_TIMER_SIGNALS,
+
+	/* Since 0.4.0 */
+	NUDGE_VARIANTS,
+	NUDGE_VARIANT_ASSIGNMENTS,
+	NUDGE_BANDIT_ARMS
 } NudgeRelation;
 
 /* Oid of a table or sequence; error 55000 where the extension is not installed. */
