@@ -187,8 +187,6 @@ INSERT INTO nudge.access_rights (access, kind, object, privileges) VALUES
     ('marketer', 'table', 'experiment_results', 'SELECT'),
     ('marketer', 'routine', 'probability_to_be_best', 'EXECUTE'),
     ('marketer', 'routine', 'simulate_bandit', 'EXECUTE'),
-    ('analyst', 'table', 'variants', 'SELECT'),
-    ('analyst', 'table', 'variant_assignments', 'SELECT'),
     ('analyst', 'table', 'bandit_arms', 'SELECT'),
     ('analyst', 'table', 'experiment_results', 'SELECT'),
     ('analyst', 'routine', 'probability_to_be_best', 'EXECUTE'),

@@ -107,6 +107,17 @@ INSERT INTO callable VALUES
     ('app', 'record_conversion'), ('mailer', 'ingest_webhook'), ('marketer', 'rescore_machine_events'),
     ('executor', 'rescore_machine_events'), ('executor', 'collect_conversions'), ('executor', 'prune_conversions');
 
+-- Variants
+INSERT INTO allowed
+SELECT 'marketer', 'variants', p, '*' FROM unnest('{SELECT,INSERT,UPDATE,DELETE}'::text[]) AS p;
+INSERT INTO allowed VALUES
+    ('marketer', 'variant_assignments', 'SELECT', '*'), ('marketer', 'variant_assignments', 'DELETE', '*'),
+    ('marketer', 'bandit_arms', 'SELECT', '*'), ('analyst', 'bandit_arms', 'SELECT', '*'),
+    ('marketer', 'experiment_results', 'SELECT', '*'), ('analyst', 'experiment_results', 'SELECT', '*');
+INSERT INTO callable
+SELECT a, r FROM unnest('{marketer,analyst}'::text[]) AS a, unnest('{probability_to_be_best,simulate_bandit}'::text[]) AS r;
+INSERT INTO callable VALUES ('executor', 'update_bandits');
+
 -- Tables, views, materialised views, partitions: each privilege on each column
 CREATE TEMP VIEW may AS
     SELECT r.access, c.relname::text AS object, p.privilege, a.attname::text AS attname
