@@ -521,6 +521,7 @@ execute_batch(Execution *execution, Batch *batch)
 	check_engaged(batch);
 	check_users(execution, batch);
 	choose_variants(batch);
+	check_due_times(batch);
 	load_templates(batch);
 	plan_choices(execution->history, batch);
 	load_recommendations(batch);

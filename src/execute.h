@@ -142,10 +142,11 @@ extern void trigger_defer(BatchTrigger *trigger, TimestampTz until,
 						  const char *reason);
 
 /*
- * execute_variants.c: chooses the variants of rules that have some, and moves
- * triggers on to when they are due for their user.
+ * execute_variants.c: chooses the variants of rules that have some; moves triggers
+ * on to when they are due for their user.
  */
 extern void choose_variants(Batch *batch);
+extern void check_due_times(Batch *batch);
 
 /*
  * execute_caps.c: marks messages of triggers from..to-1 that caps forbid, and

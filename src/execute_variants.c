@@ -18,6 +18,7 @@
 
 #include "execute.h"
 
+#include "send_hours.h"
 #include "send_time.h"
 #include "variant_store.h"
 
@@ -44,20 +45,32 @@ draw_variant(Batch *batch, BatchTrigger *trigger, const Variant **variant)
 }
 
 /*
- * Moves the trigger on to when it is due for its user.  Its expiry is that of the
- * variant that is due last.
+ * A trigger of its own time: what follows up a message has another.
+ */
+static bool
+has_due_time(const BatchTrigger *trigger)
+{
+	return trigger->outcome == OUTCOME_OPEN &&
+		(trigger->rule->variant != NULL || trigger->rule->nvariants > 0 ||
+		 trigger->rule->best_time) &&
+		trigger->due.nulls[Anum_pending_fallback_of - 1];
+}
+
+/*
+ * Moves the trigger on to when it is due for its user.  It expires by its own due
+ * time; that in the table is for the last that there may be.
  */
 static void
-check_due(Batch *batch, BatchTrigger *trigger)
+check_due(Batch *batch, BatchTrigger *trigger, int best_hour)
 {
-	TimestampTz due_at = send_time_due(trigger->rule, &trigger->user->row,
-									   trigger->due.fired_at);
+	const Rule *rule = trigger->rule;
+	TimestampTz due_at = send_time_due(rule, &trigger->user->row,
+									   trigger->due.fired_at, best_hour);
 
 	if (due_at > batch->as_of)
-		trigger_defer(trigger, due_at, "variant");
-	else if (trigger->rule->has_expiry &&
-			 !trigger->due.nulls[Anum_pending_expires_at - 1] &&
-			 schedule_add_interval(due_at, &trigger->rule->expiry) <= batch->as_of)
+		trigger_defer(trigger, due_at, best_hour >= 0 ? "best_time" : "variant");
+	else if (rule->has_expiry && !trigger->due.nulls[Anum_pending_expires_at - 1] &&
+			 schedule_add_interval(due_at, &rule->expiry) <= batch->as_of)
 		trigger_skip(trigger, "expired");
 }
 
@@ -73,14 +86,39 @@ choose_variants(Batch *batch)
 			continue;
 		variant = variant_given(trigger->rule, trigger->user->user_id);
 		if (variant == NULL && !draw_variant(batch, trigger, &variant))
-		{
 			trigger->outcome = OUTCOME_LEFT;
-			continue;
-		}
-		if (variant != NULL)
+		else if (variant != NULL)
 			trigger->rule = variant->rule;
-		/* What follows up a message has its own time. */
-		if (trigger->due.nulls[Anum_pending_fallback_of - 1])
-			check_due(batch, trigger);
+	}
+}
+
+void
+check_due_times(Batch *batch)
+{
+	int			n = batch->ntriggers;
+	SendHour   *asked = NULL;
+	int			nasked = 0;
+	int			next = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		const BatchTrigger *trigger = &batch->triggers[i];
+
+		if (!has_due_time(trigger) || !send_time_is_best(trigger->rule))
+			continue;
+		if (asked == NULL)
+			asked = palloc(n * sizeof(SendHour));
+		asked[nasked].user_id = trigger->user->user_id;
+		asked[nasked++].rule_id = trigger->rule->rule_id;
+	}
+	if (nasked > 0)
+		send_hours_fetch(asked, nasked, batch->as_of);
+	for (int i = 0; i < n; i++)
+	{
+		BatchTrigger *trigger = &batch->triggers[i];
+
+		if (has_due_time(trigger))
+			check_due(batch, trigger, send_time_is_best(trigger->rule) ?
+					  asked[next++].hour : -1);
 	}
 }

@@ -29,6 +29,7 @@
 #include "relations.h"
 #include "schedule.h"
 #include "segment.h"
+#include "send_hours.h"
 #include "send_time.h"
 #include "timer_signal.h"
 #include "utils/builtins.h"
@@ -475,6 +476,28 @@ allowed_channels(Evaluator *evaluator, const Rule *rule, const ChannelPlan *plan
 }
 
 /*
+ * The hour that the message would wait for; -1: none, or it is not known.
+ */
+static int
+explain_best_hour(Explanation *explanation, Evaluator *evaluator, const Rule *rule)
+{
+	SendHour	asked = {evaluator->action.user_id_datum, rule->rule_id};
+	OwnerScope	scope;
+
+	if (!send_time_is_best(rule))
+		return -1;
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	owner_begin(&scope);
+	send_hours_fetch(&asked, 1, evaluator->now);
+	owner_end(&scope);
+	SPI_finish();
+	if (asked.hour >= 0)
+		push_int64(&explanation->detail, "best_hour", asked.hour);
+	return asked.hour;
+}
+
+/*
  * Whether a message that comes due after the rule's delay would go out then.
  */
 static void
@@ -482,7 +505,8 @@ explain_send_time(Explanation *explanation, Evaluator *evaluator,
 				  const Rule *rule, const char *channel)
 {
 	TimestampTz due_at = send_time_due(rule, evaluator_user(evaluator),
-									   evaluator->now);
+									   evaluator->now,
+									   explain_best_hour(explanation, evaluator, rule));
 	const char *reason;
 	bool		drop;
 	TimestampTz until = send_time_allowed(evaluator->rules, rule,

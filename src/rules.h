@@ -109,9 +109,11 @@ typedef struct Rule
 	ChannelStrategy channel_strategy;
 	Interval	fallback_after;
 
+	bool		best_time;		/* messages wait for the best hour */
 	bool		by_draw;		/* variants are drawn by Thompson sampling */
 	bool		by_value;		/* what they are worth counts, not how often */
 	bool		channel_varies;	/* some variant goes by another channel */
+	bool		also_as_is;		/* there are variants, none for new users */
 	int			nvariants;
 	const Variant *variants;	/* the enabled ones, by name */
 	const Variant *variant;		/* NULL, or that which this is the rule with */

@@ -83,7 +83,8 @@ enum
 
 	/* Since 0.4.0 */
 	Anum_rules_allocation,
-	Anum_rules_goal
+	Anum_rules_goal,
+	Anum_rules_send_time
 };
 
 /* The columns that tables have had from the first version on, and those since */
@@ -97,7 +98,7 @@ typedef struct TableColumns
 
 static const char *const later_rules_columns[] = {
 	"reentry", "schedule", "topic", "send_between", "send_on", "holdout_percent",
-	"urgency", "channel_strategy", "fallback_after", "allocation", "goal"
+	"urgency", "channel_strategy", "fallback_after", "allocation", "goal", "send_time"
 };
 
 static const TableColumns rules_columns = {
@@ -374,6 +375,7 @@ load_delivery(Rule *rule, const Datum *values, const bool *nulls,
 	if (!nulls[Anum_rules_fallback_after - 1])
 		rule->fallback_after =
 			*DatumGetIntervalP(values[Anum_rules_fallback_after - 1]);
+	rule->best_time = text_column_is(values, nulls, Anum_rules_send_time, "best");
 	rule->by_draw = text_column_is(values, nulls, Anum_rules_allocation, "thompson");
 	rule->by_value = text_column_is(values, nulls, Anum_rules_goal, "revenue");
 }

@@ -151,16 +151,23 @@ schedule_add_interval(TimestampTz time, const Interval *span)
  * Batch ones at the next multiple of the interval since 1970
  */
 TimestampTz
-schedule_due_time(const Rule *rule, TimestampTz now)
+schedule_own_due_time(const Rule *rule, TimestampTz now)
 {
-	TimestampTz due = DT_NOEND;
+	TimestampTz due = schedule_add_interval(now, &rule->delay);
 
-	if (rule->nvariants == 0)
-		due = schedule_add_interval(now, &rule->delay);
-	for (int i = 0; i < rule->nvariants; i++)
-		due = Min(due, schedule_add_interval(now, &rule->variants[i].rule->delay));
 	if (rule->priority == PRIORITY_BATCH)
 		due = due_batch_time(due);
+	return due;
+}
+
+TimestampTz
+schedule_due_time(const Rule *rule, TimestampTz now)
+{
+	TimestampTz due = rule->nvariants == 0 || rule->also_as_is ?
+	schedule_own_due_time(rule, now) : DT_NOEND;
+
+	for (int i = 0; i < rule->nvariants; i++)
+		due = Min(due, schedule_own_due_time(rule->variants[i].rule, now));
 	return due;
 }
 
@@ -172,12 +179,12 @@ schedule_due_time(const Rule *rule, TimestampTz now)
 static TimestampTz
 last_due_time(const Rule *rule, TimestampTz now, TimestampTz due)
 {
-	TimestampTz last = due;
-	bool		has_hour = false;
+	TimestampTz last = rule->also_as_is ? schedule_own_due_time(rule, now) : due;
+	bool		has_hour = rule->best_time;
 
 	for (int i = 0; i < rule->nvariants; i++)
 	{
-		last = Max(last, schedule_due_time(rule->variants[i].rule, now));
+		last = Max(last, schedule_own_due_time(rule->variants[i].rule, now));
 		has_hour |= rule->variants[i].hour >= 0;
 	}
 	return has_hour ? last + 25 * USECS_PER_HOUR : last;

@@ -164,13 +164,25 @@ send_hour_next(int hour, const UserRow *user, TimestampTz at)
 	return next >= at ? next : calendar_instant(day + 1, window.starts, tz, false);
 }
 
-TimestampTz
-send_time_due(const Rule *rule, const UserRow *user, TimestampTz fired_at)
+/*
+ * A variant that states an hour is to be tried at that hour.
+ */
+bool
+send_time_is_best(const Rule *rule)
 {
-	TimestampTz due_at = schedule_due_time(rule, fired_at);
+	return rule->best_time && (rule->variant == NULL || rule->variant->hour < 0);
+}
 
-	if (rule->variant == NULL || rule->variant->hour < 0)
+TimestampTz
+send_time_due(const Rule *rule, const UserRow *user, TimestampTz fired_at,
+			  int best_hour)
+{
+	TimestampTz due_at = schedule_own_due_time(rule, fired_at);
+	int			hour = rule->variant != NULL && rule->variant->hour >= 0 ?
+	rule->variant->hour : best_hour;
+
+	if (hour < 0)
 		return due_at;
-	due_at = send_hour_next(rule->variant->hour, user, due_at);
+	due_at = send_hour_next(hour, user, due_at);
 	return rule->priority == PRIORITY_BATCH ? due_batch_time(due_at) : due_at;
 }

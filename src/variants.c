@@ -61,6 +61,7 @@ variant_rule(const Rule *rule, Variant *variant)
 
 	*result = *rule;
 	result->nvariants = 0;
+	result->also_as_is = false;
 	result->variant = variant;
 	if (variant->template_id != NULL)
 		result->template_id = variant->template_id;
@@ -94,7 +95,11 @@ variants_assign(Rules *rules, Variant *variants, int n)
 			continue;
 		variants[i].rule = variant_rule(rule, &variants[i]);
 		if (rule->variants == NULL)
+		{
 			rule->variants = &variants[i];
+			rule->also_as_is = true;
+		}
+		rule->also_as_is &= variants[i].share <= 0.0;
 		rule->nvariants++;
 		rule->channel_varies |= variants[i].channel != NULL;
 	}

@@ -116,7 +116,8 @@ INSERT INTO allowed VALUES
     ('marketer', 'experiment_results', 'SELECT', '*'), ('analyst', 'experiment_results', 'SELECT', '*');
 INSERT INTO callable
 SELECT a, r FROM unnest('{marketer,analyst}'::text[]) AS a, unnest('{probability_to_be_best,simulate_bandit}'::text[]) AS r;
-INSERT INTO callable VALUES ('executor', 'update_bandits');
+INSERT INTO allowed VALUES ('marketer', 'send_hours', 'SELECT', '*'), ('analyst', 'send_hours', 'SELECT', '*');
+INSERT INTO callable VALUES ('executor', 'update_bandits'), ('executor', 'update_send_hours'), ('marketer', 'send_hour');
 
 -- Tables, views, materialised views, partitions: each privilege on each column
 CREATE TEMP VIEW may AS

@@ -82,3 +82,8 @@ SELECT variant, trials, successes FROM nudge.bandit_arms WHERE rule_id = 7540003
 DELETE FROM nudge.variants WHERE rule_id = 7540003 AND name = 'a';
 SELECT nudge.update_bandits();
 SELECT variant FROM nudge.bandit_arms WHERE rule_id = 7540003;
+DELETE FROM nudge.rules WHERE name LIKE 'ba %';
+DELETE FROM nudge.messages WHERE user_id LIKE 'ba75400%';
+DELETE FROM nudge.events WHERE user_id LIKE 'ba75400%';
+DELETE FROM nudge.conversions WHERE user_id LIKE 'ba75400%';
+DELETE FROM nudge.templates WHERE template_id = 'ba';

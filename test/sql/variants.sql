@@ -87,6 +87,15 @@ SELECT executed, deferred, skipped FROM nudge.execute_pending(10, now() + interv
 SELECT executed, deferred, skipped FROM nudge.execute_pending(10, now() + interval '6 hours 1 minute');
 SELECT user_id, reason FROM nudge.events WHERE rule_id = 7541001 AND event_type = 'skipped' ORDER BY event_id;
 
+-- no variant for new users: by the rule's own delay
+UPDATE nudge.variants SET share = 0, delay = CASE name WHEN 'late' THEN interval '5 hours' ELSE '1 hour' END WHERE rule_id = 7541001;
+INSERT INTO nudge.actions (user_id, action_type) VALUES ('va_4', 'va_go'), ('va_3', 'va_go');
+SELECT user_id, due_at - fired_at AS due, expires_at - fired_at AS expires FROM nudge.pending WHERE rule_id = 7541001 ORDER BY 1;
+SELECT executed, deferred, skipped FROM nudge.execute_pending(10, now() + interval '1 hour 1 minute');
+SELECT user_id, due_at - fired_at AS due FROM nudge.pending WHERE rule_id = 7541001 ORDER BY 1;
+SELECT executed, deferred, skipped FROM nudge.execute_pending(10, now() + interval '2 hours 1 minute');
+DELETE FROM nudge.pending WHERE rule_id = 7541001;
+
 -- Hours of the user's clock, through daylight saving: on 29 March 2020 in Berlin 2:00
 -- to 3:00 is left out, on 25 October it comes twice
 UPDATE nudge.rules SET delay = '0', expiry = NULL WHERE rule_id = 7541001;
@@ -162,3 +171,11 @@ DELETE FROM nudge.rules WHERE rule_id = 7541001;
 SELECT count(*) FROM nudge.variants WHERE rule_id = 7541001;
 SELECT nudge.update_bandits() IS NOT NULL AS ran;
 SELECT (SELECT count(*) FROM nudge.variant_assignments WHERE rule_id = 7541001) AS assignments, (SELECT count(*) FROM nudge.bandit_arms WHERE rule_id = 7541001) AS arms;
+DELETE FROM nudge.pending WHERE rule_id IN (7541001, 7541002);
+DELETE FROM nudge.rules WHERE rule_id = 7541002;
+DELETE FROM nudge.users WHERE user_id LIKE 'va\_%';
+DELETE FROM nudge.messages WHERE user_id LIKE 'va\_%';
+DELETE FROM nudge.message_queue WHERE user_id LIKE 'va\_%';
+DELETE FROM nudge.events WHERE user_id LIKE 'va\_%';
+DELETE FROM nudge.conversions WHERE user_id LIKE 'va\_%';
+DELETE FROM nudge.templates WHERE template_id LIKE 'va%';
