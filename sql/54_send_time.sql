@@ -136,6 +136,56 @@ $$;
 COMMENT ON FUNCTION nudge.send_hour(text, bigint, timestamptz) IS
     'The hour of a user''s clock, 0 to 23, at which a rule with send_time best would send: the user''s own, else that of the rule''s segments, else the rule''s; NULL where none is known. A user or rule that is NULL or unknown tells nothing';
 
+-- The columns of this version too
+CREATE OR REPLACE FUNCTION nudge.rule_document(rule_id bigint) RETURNS jsonb
+LANGUAGE sql STABLE STRICT
+SET search_path = pg_catalog, pg_temp SET intervalstyle = postgres
+AS $$
+    SELECT (SELECT jsonb_object_agg(e.key, e.value) FROM jsonb_each(d.document) e WHERE e.value <> 'null')
+    FROM nudge.rules r
+    CROSS JOIN LATERAL (SELECT jsonb_build_object(
+        'name', r.name,
+        'description', r.description,
+        'type', r.trigger_type,
+        'template_id', r.template_id,
+        'priority', r.priority,
+        'status', r.status,
+        'delay_seconds', trim_scale(extract(epoch FROM r.delay)),
+        'expiry_hours', trim_scale(extract(epoch FROM r.expiry) / 3600),
+        'max_frequency', (
+            SELECT jsonb_object_agg(f.period, f.max_messages)
+            FROM nudge.frequency_caps f
+            WHERE f.rule_id = r.rule_id AND f.channel IS NULL),
+        'conditions', coalesce((
+            SELECT jsonb_agg(CASE WHEN c.condition_type IN ('all', 'any', 'not')
+                                  THEN jsonb_build_object(c.condition_type, c.parameters -> 'conditions',
+                                                          'weight', c.weight)
+                                  ELSE jsonb_build_object('type', c.condition_type, 'operator', c.operator,
+                                                          'parameters', c.parameters, 'weight', c.weight) END
+                             ORDER BY c.position)
+            FROM nudge.conditions c
+            WHERE c.rule_id = r.rule_id), '[]'),
+        'segmentation_rules', r.segments,
+        'personalization_config', r.personalization,
+        'channels', r.channels,
+        'cancel_on', r.cancel_on,
+        'reentry', r.reentry,
+        'schedule', r.schedule,
+        'topic', r.topic,
+        'send_between', to_jsonb(r.send_between),
+        'send_on', to_jsonb(r.send_on),
+        'holdout_percent', r.holdout_percent,
+        'urgency', r.urgency,
+        'channel_strategy', r.channel_strategy,
+        'fallback_after', r.fallback_after,
+        'send_time', nullif(r.send_time, 'asap'),
+        'allocation', nullif(r.allocation, 'fixed'),
+        'goal', nullif(r.goal, 'click'))) AS d (document)
+    WHERE r.rule_id = rule_document.rule_id
+$$;
+COMMENT ON FUNCTION nudge.create_rule(jsonb) IS
+    'Creates a rule with its conditions and caps out of one document and returns its id; keys: name, type (both needed), description, template_id, priority (1 to 5, or the name), status, delay_seconds, expiry_hours, max_frequency, conditions, segmentation_rules, personalization_config, channels, cancel_on, reentry, schedule, topic, send_between, send_on, holdout_percent, urgency, channel_strategy, fallback_after, send_time, allocation, goal';
+
 REVOKE ALL ON TABLE nudge.send_hours FROM PUBLIC;
 REVOKE ALL ON FUNCTION nudge.best_open_hour(integer[], bigint[], bigint[]), nudge.update_send_hours(timestamptz),
     nudge.user_send_hour(text, timestamptz), nudge.send_hour(text, bigint, timestamptz) FROM PUBLIC;
