@@ -25,6 +25,7 @@ CREATE TEMP TABLE foretold AS
     CROSS JOIN LATERAL nudge.preview(7541001, u.user_id) AS p
     WHERE u.user_id LIKE 'va\_%' AND e.rule_id = 7541001;
 SELECT count(*) FILTER (WHERE detail ? 'variant') AS without FROM nudge.explain('va_1', 'va_go') WHERE rule_id = 7541002;
+SELECT f.variant, nudge.coordinate_channels(7541001, f.user_id) #>> '{channels,0,channel}' AS channel, count(*) > 50 AS many FROM foretold f GROUP BY 1, 2 ORDER BY 1;
 SELECT count(*) AS asking_writes_nothing FROM nudge.variant_assignments WHERE user_id LIKE 'va\_%';
 INSERT INTO nudge.actions (user_id, action_type) SELECT user_id, 'va_go' FROM nudge.users WHERE user_id LIKE 'va\_%';
 SELECT * FROM nudge.execute_pending(5000);
