@@ -29,6 +29,8 @@ BEGIN
         '{"name": "Cart left for an hour", "type": "time_based",
           "schedule": {"kind": "abandonment", "start": "add_to_cart", "unless": ["purchase"], "within": "1 hour"}}',
         '{"name": "Birthday", "type": "time_based", "schedule": {"kind": "anniversary", "attribute": "profile.birthday", "at": "09:00"}}',
+        '{"name": "A week with us", "type": "time_based", "segmentation_rules": ["premium"],
+          "schedule": {"kind": "milestone", "attribute": "created_at", "after": "7 days"}}',
         '{"name": "Renewal in two days", "type": "time_based", "schedule": {"kind": "reminder", "attribute": "profile.renews_on", "offset": "-2 days"}}',
         '{"name": "Not seen for a week", "type": "time_based", "schedule": {"kind": "decline", "after": "7 days"}}',
         '{"name": "Every Monday to premium", "type": "time_based", "segmentation_rules": ["premium"],

@@ -30,20 +30,20 @@ LANGUAGE C STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'nudge_in_segment';
 COMMENT ON FUNCTION nudge.in_segment(text, text) IS
-    'Whether a user is in a segment now: listed in nudge.segment_members, or with a row in nudge.users that the conditions of the segment hold for';
+    'Whether a user is in a segment now: listed in nudge.segment_members, or with a row in nudge.users that the conditions of the segment hold for; 23503 where there is no such segment';
 
 CREATE FUNCTION nudge.segment_users(name text) RETURNS SETOF text
 LANGUAGE C STABLE SECURITY DEFINER ROWS 1000 COST 10000
 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'nudge_segment_users';
 COMMENT ON FUNCTION nudge.segment_users(text) IS
-    'Ids of all users who are in a segment now, by one query that the conditions are compiled to';
+    'Ids of all users who are in a segment now, by one query that the conditions are compiled to; 23503 where there is no such segment';
 
 CREATE FUNCTION nudge.segment_size(name text) RETURNS bigint
 LANGUAGE C STABLE SECURITY DEFINER COST 10000
 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'nudge_segment_size';
-COMMENT ON FUNCTION nudge.segment_size(text) IS 'How many users are in a segment now';
+COMMENT ON FUNCTION nudge.segment_size(text) IS 'How many users are in a segment now; 23503 where there is no such segment';
 
 -- What the queries ask where SQL has no words for it
 

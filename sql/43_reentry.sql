@@ -27,24 +27,36 @@ CREATE INDEX pending_reentry_idx ON nudge.pending (user_id, rule_id, reentry_key
     WHERE reentry_key IS NOT NULL;
 
 -- Lets a user in again whose message of an entry was not sent, unless another
--- message of that entry was, or still may be.  Messages of a trigger are made in
--- one transaction, so that they have created_at in common.
+-- message of that entry was, or still may be: one of the same trigger, or of a trigger
+-- that follows up another.  All of them have the time of firing and the action in common.
 CREATE FUNCTION nudge.entry_release(user_id text, rule_id bigint, pending_id bigint, message_id bigint, created_at timestamptz)
 RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    lives    boolean;
+    triggers bigint[];
 BEGIN
-    PERFORM FROM nudge.messages m
-    WHERE m.user_id = entry_release.user_id AND m.created_at = entry_release.created_at
-        AND m.pending_id = entry_release.pending_id AND m.message_id <> entry_release.message_id
-        AND (EXISTS (SELECT FROM nudge.message_queue q WHERE q.message_id = m.message_id)
-             OR EXISTS (SELECT FROM nudge.message_results r WHERE r.message_id = m.message_id AND r.status = 'sent'));
-    IF FOUND THEN
+    IF NOT EXISTS (SELECT FROM nudge.rule_entries e WHERE e.user_id = entry_release.user_id AND e.rule_id = entry_release.rule_id) THEN
+        RETURN false;   -- as with most rules
+    END IF;
+    SELECT bool_or(EXISTS (SELECT FROM nudge.message_queue q WHERE q.message_id = m.message_id)
+                   OR EXISTS (SELECT FROM nudge.message_results r WHERE r.message_id = m.message_id AND r.status = 'sent'))
+               FILTER (WHERE m.message_id <> entry_release.message_id),
+           array_agg(m.pending_id)
+    INTO lives, triggers
+    FROM nudge.messages ended
+    JOIN nudge.messages m ON m.user_id = ended.user_id AND m.created_at >= least(ended.fired_at, ended.created_at)
+        AND m.rule_id = ended.rule_id
+        AND m.fired_at IS NOT DISTINCT FROM ended.fired_at AND m.action_id IS NOT DISTINCT FROM ended.action_id
+    WHERE ended.message_id = entry_release.message_id AND ended.created_at = entry_release.created_at;
+    IF lives THEN
         RETURN false;
     END IF;
     DELETE FROM nudge.rule_entries e
-    WHERE e.user_id = entry_release.user_id AND e.rule_id = entry_release.rule_id AND e.pending_id = entry_release.pending_id;
+    WHERE e.user_id = entry_release.user_id AND e.rule_id = entry_release.rule_id
+        AND (e.pending_id = entry_release.pending_id OR e.pending_id = ANY (triggers));
     RETURN FOUND;
 END
 $$;
@@ -112,7 +124,8 @@ COMMENT ON FUNCTION nudge.prune_entries() IS 'Deletes entries into rules that ar
 REVOKE ALL ON FUNCTION nudge.prune_entries() FROM PUBLIC;
 
 INSERT INTO nudge.jobs (job_name, schedule, command, description) VALUES
-    ('nudge entries', '47 3 * * 0', 'SELECT nudge.prune_entries()', 'Deletes entries into rules that are no more');
+    ('nudge entries', '47 3 * * 0', 'SELECT nudge.prune_entries(), nudge.prune_transitions()',
+     'Deletes entries into rules that are no more, and transitions past nudge.retention_days');
 
 INSERT INTO nudge.access_rights (access, kind, object, privileges) VALUES
     ('marketer', 'table', 'rule_entries', 'SELECT, DELETE'),

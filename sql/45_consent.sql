@@ -178,7 +178,8 @@ COMMENT ON FUNCTION nudge.message_refusals(text[], bigint[], text[], text[]) IS
 REVOKE ALL ON FUNCTION nudge.message_refusals(text[], bigint[], text[], text[]) FROM PUBLIC;
 
 -- Messages that the caller has locked: those with a time are held, the others end.
--- Returns the latter, whose places under the caps are for the caller to give back.
+-- Returns the latter, whose places under the caps and entries into rules are for the
+-- caller to give back.
 CREATE FUNCTION nudge.refuse_messages(rows tid[], reasons text[], held_until timestamptz[]) RETURNS bigint[]
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -390,8 +391,9 @@ BEGIN
     -- In order of users, so that two claims which wait for each other's counts do
     -- so in the same order
     IF refused <> '{}' THEN
-        PERFORM nudge.cap_release(r.user_id, r.rule_id, r.channel, r.fired_at)
-        FROM (SELECT m.user_id, m.rule_id, m.channel, m.fired_at
+        PERFORM nudge.cap_release(r.user_id, r.rule_id, r.channel, r.fired_at),
+            nudge.entry_release(r.user_id, r.rule_id, r.pending_id, r.message_id, r.created_at)
+        FROM (SELECT m.user_id, m.rule_id, m.channel, m.fired_at, m.pending_id, m.message_id, m.created_at
               FROM nudge.messages m
               WHERE m.message_id = ANY (refused)
               ORDER BY m.user_id, m.message_id

@@ -344,13 +344,15 @@ DECLARE
     max_rows integer := 1000;
 BEGIN
     IF as_of IS NULL OR NOT isfinite(as_of) THEN
-        RAISE EXCEPTION 'as_of must be a finite time'
-            USING ERRCODE = 'invalid_parameter_value',
+        RAISE EXCEPTION 'as_of must be a finite time, not %', coalesce(as_of::text, 'NULL')
+            USING ERRCODE = '22023',
                   DETAIL = 'Schedules that are due at this time fire.',
                   HINT = 'Leave it out to fire what is due now.';
     END IF;
-    IF pg_is_in_recovery() THEN
-        RAISE EXCEPTION 'cannot execute nudge.run_timers() during recovery' USING ERRCODE = '25006';
+    IF current_setting('transaction_read_only')::boolean THEN
+        RAISE EXCEPTION 'cannot execute nudge.run_timers() in a read-only transaction' USING ERRCODE = '25006',
+            DETAIL = 'Schedules that fire write triggers.',
+            HINT = 'Connect to the primary server, in a transaction that may write.';
     END IF;
     PERFORM nudge.run_lifecycle(as_of);
     PERFORM pg_advisory_xact_lock(1853187175, 47);

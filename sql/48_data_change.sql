@@ -35,7 +35,8 @@ LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    c record;
+    c    record;
+    away regclass;
 BEGIN
     IF source IS NULL THEN
         RAISE EXCEPTION 'table must not be null' USING ERRCODE = '22023', HINT = 'Pass the name of a table.';
@@ -66,6 +67,18 @@ BEGIN
         RAISE EXCEPTION '% cannot be %: it is a partition', source, purpose USING ERRCODE = '42809',
             DETAIL = format('Statements on %s do not fire triggers of its partitions.', c.parent),
             HINT = format('Pass %s.', c.parent);
+    END IF;
+    -- (with such triggers PostgreSQL refuses statements that reach foreign tables)
+    WITH RECURSIVE below AS (
+        SELECT i.inhrelid FROM pg_inherits i WHERE i.inhparent = source
+        UNION
+        SELECT i.inhrelid FROM below b JOIN pg_inherits i ON i.inhparent = b.inhrelid)
+    SELECT f.oid::regclass INTO away FROM below b JOIN pg_class f ON f.oid = b.inhrelid
+    WHERE f.relkind = 'f' ORDER BY f.oid LIMIT 1;
+    IF away IS NOT NULL THEN
+        RAISE EXCEPTION '% cannot be %: % is a foreign table', source, purpose, away USING ERRCODE = '42809',
+            DETAIL = format('Statements on %s could not change rows of %s any more.', source, away),
+            HINT = 'Keep rows that live elsewhere in a table of their own.';
     END IF;
     IF NOT pg_has_role(current_user, c.relowner, 'USAGE') THEN
         RAISE EXCEPTION 'must be owner of table %', source USING ERRCODE = '42501',
@@ -260,6 +273,10 @@ BEGIN
         IF m.key !~ '^(user_id|email|phone|push_token|timezone|locale|(profile|behavior|preferences)(\.[^.]+)+)$' THEN
             RAISE EXCEPTION 'nudge.users has no attribute %', quote_literal(left(m.key, 200)) USING ERRCODE = '22023', HINT = allowed;
         END IF;
+        IF length(m.key) - length(replace(m.key, '.', '')) > 64 THEN
+            RAISE EXCEPTION 'path % is too deep', quote_literal(left(m.key, 200)) USING ERRCODE = '54001',
+                DETAIL = 'Paths may have 64 names.', HINT = 'Map the column to a shorter path.';
+        END IF;
         IF jsonb_typeof(m.value) <> 'string' THEN
             RAISE EXCEPTION 'mapping of % must name a column, not be of type %', m.key, jsonb_typeof(m.value)
                 USING ERRCODE = '22023', HINT = 'Leave out attributes that your table does not have.';
@@ -338,7 +355,7 @@ COMMENT ON COLUMN nudge.synced_tables.missing_columns IS
 REVOKE ALL ON TABLE nudge.synced_tables FROM PUBLIC;
 
 -- As before, and columns that nudge.watch_table and nudge.sync_users were given and
--- that are gone
+-- that are gone, and what nudge.run_timers has still to look at
 CREATE OR REPLACE VIEW nudge.health AS
     WITH clock AS MATERIALIZED (
         SELECT pg_catalog.clock_timestamp() AS now_at,
@@ -401,6 +418,9 @@ CREATE OR REPLACE VIEW nudge.health AS
         FROM (SELECT format('%s.%I', w.table_name, m) COLLATE "default" AS missing FROM nudge.watched_tables w, unnest(w.missing_columns) AS m
               UNION
               SELECT format('%s.%I', y.table_name, m) COLLATE "default" FROM nudge.synced_tables y, unnest(y.missing_columns) AS m) AS s
+    ),
+    signals AS (
+        SELECT count(*) AS timer_signals, min(g.at) AS oldest_timer_signal FROM nudge.timer_signals g
     )
     SELECT coalesce(nullif(concat_ws('; ',
                CASE WHEN p.promises_missed > 0
@@ -427,8 +447,13 @@ CREATE OR REPLACE VIEW nudge.health AS
            q.outbox_ready, q.outbox_claimed, q.outbox_oldest_ready, q.leases_over,
            t.history_rows, t.unknown_message_events,
            to_char(a.newest AT TIME ZONE 'UTC', 'YYYY-MM') AS partitions,
-           s.missing_columns
-    FROM clock c, pending p, dead d, queue q, runs r, tallies t, ahead a, sources s;
+           s.missing_columns,
+           g.timer_signals, g.oldest_timer_signal
+    FROM clock c, pending p, dead d, queue q, runs r, tallies t, ahead a, sources s, signals g;
+COMMENT ON COLUMN nudge.health.timer_signals IS
+    'Actions and changes of users that schedules go by and that nudge.run_timers has not looked at yet';
+COMMENT ON COLUMN nudge.health.oldest_timer_signal IS
+    'Since when the oldest of them waits; NULL: there is none';
 COMMENT ON COLUMN nudge.health.missing_columns IS
     'Columns that nudge.watch_table or nudge.sync_users were given, and that were dropped or renamed since';
 

@@ -12,7 +12,7 @@ CREATE TABLE nudge.lifecycle_stages (
     position    integer NOT NULL UNIQUE DEFERRABLE,
     conditions  jsonb NOT NULL,
     match       text NOT NULL DEFAULT 'all' CHECK (match IN ('all', 'any')),
-    lasts       interval CHECK (lasts > '0'),
+    lasts       interval CHECK (lasts > '0' AND lasts <= '100 years'),
     description text
 );
 COMMENT ON TABLE nudge.lifecycle_stages IS
@@ -52,8 +52,21 @@ CREATE TABLE nudge.lifecycle_transitions (
     moved_at   timestamptz NOT NULL
 );
 CREATE INDEX lifecycle_transitions_idx ON nudge.lifecycle_transitions (user_id, moved_at);
-COMMENT ON TABLE nudge.lifecycle_transitions IS 'Who moved from stage to stage; outlives the actions lifecycle_changed';
+CREATE INDEX lifecycle_transitions_moved_idx ON nudge.lifecycle_transitions USING brin (moved_at);
+COMMENT ON TABLE nudge.lifecycle_transitions IS
+    'Who moved from stage to stage; kept for nudge.retention_days, and then counted in nudge.lifecycle_weeks';
 SELECT pg_catalog.pg_extension_config_dump('nudge.lifecycle_transitions', '');
+
+CREATE TABLE nudge.lifecycle_weeks (
+    week       date NOT NULL,
+    from_stage text COLLATE "C",
+    to_stage   text COLLATE "C",
+    users      bigint NOT NULL,
+    UNIQUE NULLS NOT DISTINCT (week, from_stage, to_stage)
+);
+COMMENT ON TABLE nudge.lifecycle_weeks IS
+    'How many users moved from stage to stage in weeks whose transitions have been deleted; a part of nudge.lifecycle_flow';
+SELECT pg_catalog.pg_extension_config_dump('nudge.lifecycle_weeks', '');
 
 CREATE TABLE nudge.lifecycle_checks (
     user_id text COLLATE "C" NOT NULL,
@@ -107,9 +120,6 @@ $$;
 COMMENT ON FUNCTION nudge.replace_shipped_stage() IS
     'Trigger function of nudge.lifecycle_stages and nudge.lifecycle_removed_stages: rows of a dump replace those that came with the extension';
 
-CREATE TRIGGER a_trust_restore BEFORE INSERT ON nudge.lifecycle_stages
-    FOR EACH STATEMENT EXECUTE FUNCTION nudge.trust_restore();
-COMMENT ON TRIGGER a_trust_restore ON nudge.lifecycle_stages IS 'Lets rows of a dump in as they are';
 CREATE TRIGGER replace_shipped_stage BEFORE INSERT ON nudge.lifecycle_stages
     FOR EACH ROW EXECUTE FUNCTION nudge.replace_shipped_stage();
 ALTER TABLE nudge.lifecycle_stages ENABLE REPLICA TRIGGER replace_shipped_stage;
@@ -133,6 +143,14 @@ CREATE TRIGGER check_lifecycle_stage BEFORE INSERT OR UPDATE ON nudge.lifecycle_
     FOR EACH ROW EXECUTE FUNCTION nudge.check_lifecycle_stage();
 COMMENT ON TRIGGER check_lifecycle_stage ON nudge.lifecycle_stages IS
     'Refuses conditions that cannot be evaluated, or that need an action in hand';
+
+CREATE FUNCTION nudge.check_stages_of_stage() RETURNS trigger
+LANGUAGE C AS 'MODULE_PATHNAME', 'nudge_check_stages_of_stage';
+COMMENT ON FUNCTION nudge.check_stages_of_stage() IS 'Trigger function of nudge.lifecycle_stages: stages that conditions ask for';
+CREATE TRIGGER check_stages_of_stage AFTER INSERT OR UPDATE OF conditions ON nudge.lifecycle_stages
+    FOR EACH ROW EXECUTE FUNCTION nudge.check_stages_of_stage();
+COMMENT ON TRIGGER check_stages_of_stage ON nudge.lifecycle_stages IS
+    'Refuses conditions for stages that are not there after the statement';
 
 -- What has a condition for the stage, for any if it is null; null where nothing has.  Conditions stand at any
 -- depth, so all strings below a condition of the type are looked at.
@@ -255,6 +273,12 @@ INSERT INTO nudge.lifecycle_stages (name, position, lasts, description, conditio
     ('won_back', 6, '14 days', 'Was dormant or churned, and did something again; for 14 days',
      '[{"type": "lifecycle_stage", "operator": "in", "parameters": {"stages": ["dormant", "churned", "won_back"]}},
        {"type": "action_count", "parameters": {"action_type": "*", "within": "14 days"}}]');
+
+-- Only now: it takes the script of an extension for a restore, and would leave out
+-- triggers and keys of all tables for the rest of the transaction.
+CREATE TRIGGER a_trust_restore BEFORE INSERT ON nudge.lifecycle_stages
+    FOR EACH STATEMENT EXECUTE FUNCTION nudge.trust_restore();
+COMMENT ON TRIGGER a_trust_restore ON nudge.lifecycle_stages IS 'Lets rows of a dump in as they are';
 
 --
 -- Who has to be looked at
@@ -598,7 +622,8 @@ BEGIN
                   HINT = 'Leave it out to mean now.';
     END IF;
     IF current_setting('transaction_read_only')::boolean THEN
-        RAISE EXCEPTION 'cannot move users in a read-only transaction' USING ERRCODE = '25006',
+        RAISE EXCEPTION 'cannot execute nudge.run_lifecycle() in a read-only transaction' USING ERRCODE = '25006',
+            DETAIL = 'Users who move to another stage are written.',
             HINT = 'Connect to the primary server, in a transaction that may write.';
     END IF;
     PERFORM pg_advisory_xact_lock(1853187175, 49);
@@ -642,28 +667,62 @@ COMMENT ON FUNCTION nudge.poll_lifecycle(timestamptz, integer) IS
 --
 
 CREATE VIEW nudge.lifecycle_flow AS
-    SELECT date_trunc('week', t.moved_at AT TIME ZONE nudge.setting('timezone'))::date AS week,
-           t.from_stage, t.to_stage, count(DISTINCT t.user_id) AS users
-    FROM nudge.lifecycle_transitions t
+    SELECT f.week, f.from_stage, f.to_stage, sum(f.users)::bigint AS users
+    FROM (SELECT date_trunc('week', t.moved_at AT TIME ZONE nudge.setting('timezone'))::date AS week,
+                 t.from_stage, t.to_stage, count(DISTINCT t.user_id) AS users
+          FROM nudge.lifecycle_transitions t
+          GROUP BY 1, 2, 3
+          UNION ALL
+          SELECT w.week, w.from_stage, w.to_stage, w.users FROM nudge.lifecycle_weeks w) AS f
     GROUP BY 1, 2, 3;
 COMMENT ON VIEW nudge.lifecycle_flow IS
     'How many users moved from which stage to which, by week (its Monday, in nudge.timezone)';
 COMMENT ON COLUMN nudge.lifecycle_flow.from_stage IS 'NULL: the first stage of a user';
 
+-- Weeks are counted when all of their days are past, so that each user counts once.
+CREATE FUNCTION nudge.prune_transitions() RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    zone   CONSTANT text := nudge.setting('timezone');
+    oldest CONSTANT timestamptz := date_trunc(
+        'week', now() - make_interval(days => nudge.setting('retention_days')::integer), zone);
+    n bigint;
+BEGIN
+    WITH gone AS (
+        DELETE FROM nudge.lifecycle_transitions t WHERE t.moved_at < oldest
+        RETURNING date_trunc('week', t.moved_at AT TIME ZONE zone)::date AS week, t.from_stage, t.to_stage, t.user_id),
+    counted AS (
+        INSERT INTO nudge.lifecycle_weeks AS w (week, from_stage, to_stage, users)
+        SELECT g.week, g.from_stage, g.to_stage, count(DISTINCT g.user_id)
+        FROM gone g
+        GROUP BY g.week, g.from_stage, g.to_stage
+        ORDER BY g.week, g.from_stage, g.to_stage
+        ON CONFLICT (week, from_stage, to_stage) DO UPDATE SET users = w.users + EXCLUDED.users)
+    SELECT count(*) INTO n FROM gone;
+    RETURN n;
+END
+$$;
+COMMENT ON FUNCTION nudge.prune_transitions() IS
+    'Deletes transitions of weeks that are past nudge.retention_days, and keeps their numbers for nudge.lifecycle_flow; how many';
+
 INSERT INTO nudge.access_rights (access, kind, object, privileges) VALUES
     ('marketer', 'table', 'lifecycle_stages', 'SELECT, INSERT, UPDATE, DELETE'),
     ('marketer', 'table', 'lifecycle_flow', 'SELECT'),
     ('analyst', 'table', 'lifecycle_flow', 'SELECT'),
-    ('executor', 'routine', 'run_lifecycle', 'EXECUTE');
+    ('executor', 'routine', 'run_lifecycle', 'EXECUTE'),
+    ('executor', 'routine', 'prune_transitions', 'EXECUTE');
 
 REVOKE ALL ON TABLE nudge.lifecycle_stages, nudge.lifecycle_removed_stages, nudge.lifecycle_states,
-    nudge.lifecycle_transitions, nudge.lifecycle_checks, nudge.lifecycle_progress, nudge.lifecycle_flow
+    nudge.lifecycle_transitions, nudge.lifecycle_checks, nudge.lifecycle_progress, nudge.lifecycle_flow,
+    nudge.lifecycle_weeks
     FROM PUBLIC;
-REVOKE ALL ON ROUTINE nudge.replace_shipped_stage(), nudge.check_lifecycle_stage(), nudge.lifecycle_stage_user(text),
+REVOKE ALL ON ROUTINE nudge.replace_shipped_stage(), nudge.check_lifecycle_stage(), nudge.check_stages_of_stage(), nudge.lifecycle_stage_user(text),
     nudge.keep_lifecycle_stages(), nudge.keep_segment_of_stages(), nudge.note_lifecycle(),
     nudge.lifecycle_horizon(interval), nudge.hear_lifecycle(timestamptz, interval),
     nudge.lifecycle_look(text, timestamptz, text[], jsonb[], text[], interval[], timestamptz),
     nudge.look_at_users(text[], text[], timestamptz),
     nudge.lifecycle_step(timestamptz, integer), nudge.run_lifecycle(timestamptz),
-    nudge.poll_lifecycle(timestamptz, integer)
+    nudge.poll_lifecycle(timestamptz, integer), nudge.prune_transitions()
     FROM PUBLIC;

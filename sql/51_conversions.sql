@@ -245,7 +245,8 @@ SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 AS $$
 DECLARE
-    n bigint;
+    cutoff timestamptz;
+    n      bigint;
 BEGIN
     IF as_of IS NULL OR NOT isfinite(as_of) THEN
         RAISE EXCEPTION 'as_of must be a finite time, not %', coalesce(as_of::text, 'NULL')
@@ -257,8 +258,8 @@ BEGIN
             HINT = 'Leave as_of out to mean now.';
     END IF;
     PERFORM nudge.refuse_read_only('prune conversions');
-    DELETE FROM nudge.conversions c
-    WHERE c.recorded_at < as_of - make_interval(days => nudge.setting('retention_days')::integer);
+    cutoff := nudge.retention_cutoff(as_of);  -- NULL while nudge.rollup() is at work: the next time
+    DELETE FROM nudge.conversions c WHERE c.recorded_at < cutoff;
     GET DIAGNOSTICS n = ROW_COUNT;
     RETURN n;
 END

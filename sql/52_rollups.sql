@@ -22,12 +22,14 @@ CREATE TABLE nudge.rollup_progress (
     only_row    boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     counted_to  timestamptz NOT NULL DEFAULT '-infinity',
     counting_to timestamptz NOT NULL DEFAULT 'infinity',
-    days        date[]
+    days        date[],
+    gone_before timestamptz NOT NULL DEFAULT '-infinity'
 );
 COMMENT ON TABLE nudge.rollup_progress IS 'How far nudge.rollup() has counted; no row before its first run';
 COMMENT ON COLUMN nudge.rollup_progress.counted_to IS 'What was recorded before this time is in the rollups';
 COMMENT ON COLUMN nudge.rollup_progress.counting_to IS 'Within nudge.rollup(): up to where facts are shown; for everybody else infinity';
 COMMENT ON COLUMN nudge.rollup_progress.days IS 'Within nudge.rollup(): the days whose messages'' facts are shown; for everybody else NULL, all';
+COMMENT ON COLUMN nudge.rollup_progress.gone_before IS 'Raw rows from before this time may have been deleted, being past their retention';
 SELECT pg_catalog.pg_extension_config_dump('nudge.rollup_progress', '');
 
 CREATE TABLE nudge.message_rollups (
@@ -50,17 +52,28 @@ CREATE TABLE nudge.message_rollups (
 );
 COMMENT ON TABLE nudge.message_rollups IS 'What became of messages, by the day (of nudge.timezone) on which they were made, rule, channel, template and variant';
 
-CREATE TABLE nudge.trigger_rollups (
-    day       date NOT NULL,
-    rule_id   bigint,
-    triggered bigint NOT NULL,
-    capped    bigint NOT NULL,
-    skipped   bigint NOT NULL,
-    held_out  bigint NOT NULL,
-    failed    bigint NOT NULL,
+-- Most questions are about rules, so these have what they need in few rows.
+CREATE TABLE nudge.rule_rollups (
+    day          date NOT NULL,
+    rule_id      bigint,
+    triggered    bigint NOT NULL,
+    capped       bigint NOT NULL,
+    skipped      bigint NOT NULL,
+    held_out     bigint NOT NULL,
+    sent         bigint NOT NULL,
+    delivered    bigint NOT NULL,
+    opened       bigint NOT NULL,
+    clicked      bigint NOT NULL,
+    bounced      bigint NOT NULL,
+    complained   bigint NOT NULL,
+    unsubscribed bigint NOT NULL,
+    failed       bigint NOT NULL,
+    conversions  bigint NOT NULL,
+    revenue      numeric NOT NULL,
     UNIQUE NULLS NOT DISTINCT (day, rule_id)
 );
-COMMENT ON TABLE nudge.trigger_rollups IS 'What became of triggers, by the day (of nudge.timezone) on which it did, and rule';
+COMMENT ON TABLE nudge.rule_rollups IS 'What became of triggers, by the day (of nudge.timezone) on which it did, and of messages, by the day on which they were made; by rule';
+COMMENT ON COLUMN nudge.rule_rollups.failed IS 'Messages that could not be sent, and triggers given up after their last try';
 
 CREATE TABLE nudge.hour_rollups (
     day         date NOT NULL,
@@ -115,7 +128,7 @@ COMMENT ON TABLE nudge.latency_rollups IS 'How long messages took from when they
 COMMENT ON COLUMN nudge.latency_rollups.bucket IS 'Of nudge.latency_bucket: -10 up to 1 second, each next one a quarter of a power of two longer';
 
 SELECT pg_catalog.pg_extension_config_dump('nudge.message_rollups', '');
-SELECT pg_catalog.pg_extension_config_dump('nudge.trigger_rollups', '');
+SELECT pg_catalog.pg_extension_config_dump('nudge.rule_rollups', '');
 SELECT pg_catalog.pg_extension_config_dump('nudge.hour_rollups', '');
 SELECT pg_catalog.pg_extension_config_dump('nudge.segment_rollups', '');
 SELECT pg_catalog.pg_extension_config_dump('nudge.fatigue_rollups', '');
@@ -125,125 +138,131 @@ SELECT pg_catalog.pg_extension_config_dump('nudge.latency_rollups', '');
 -- Facts
 --
 
+-- (Bodies that are parsed at once and take no settings: queries take them in.)
 CREATE FUNCTION nudge.latency_bucket(latency interval) RETURNS smallint
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT CASE WHEN extract(epoch FROM latency) <= 0.25 THEN -8
-                ELSE least(ceil(4 * log(2, extract(epoch FROM latency))), 120) END::smallint
-$$;
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN date_part('epoch', latency) <= 0.25 THEN -8
+            ELSE least(ceil(4 * ln(date_part('epoch', latency)) / ln(2::float8)), 120) END::smallint;
 COMMENT ON FUNCTION nudge.latency_bucket(interval) IS
     'The bucket of a histogram that a time belongs to: b for more than 2^((b-1)/4) and up to 2^(b/4) seconds, from a quarter of a second on';
 
+CREATE FUNCTION nudge.outcome_bit(event_type text) RETURNS integer
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE event_type WHEN 'sent' THEN 1 WHEN 'delivered' THEN 2 WHEN 'opened' THEN 4 WHEN 'clicked' THEN 8 WHEN 'bounced' THEN 16
+                       WHEN 'complained' THEN 32 WHEN 'unsubscribed' THEN 64 WHEN 'failed' THEN 128 WHEN 'dead' THEN 128 ELSE 0 END;
+COMMENT ON FUNCTION nudge.outcome_bit(text) IS 'Internal: the bit that stands for what events of a type say of their message; 0 for other types';
+
+-- The message that a conversion counts for, by last touch: of those that reached the
+-- user in the 7 days before it (or in the shorter window of its goal), the last.  It
+-- reached the user when it was delivered; where that is not known, when it was sent,
+-- else when it was first opened or clicked, as in nudge.touches().  What counts is
+-- what had been recorded when the conversion was, so it does not matter when it is
+-- counted.  (A message is at most 5 days in the queue, so 30 days are enough to find
+-- those that were delivered in seven.)
+CREATE VIEW nudge.conversion_touches AS
+    SELECT t.message_id, c.conversion_id, c.value
+    FROM nudge.conversions c
+    LEFT JOIN nudge.conversion_goals g ON g.name = c.goal
+    CROSS JOIN LATERAL (
+        SELECT m.message_id, a.at
+        FROM nudge.messages m
+        CROSS JOIN LATERAL (
+            SELECT min(e.occurred_at) FILTER (WHERE e.event_type = 'delivered' AND coalesce(e.flag, '') NOT IN ('before_message', 'in_future')) AS delivered_at,
+                   min(e.occurred_at) FILTER (WHERE e.event_type = 'sent') AS sent_at,
+                   min(CASE WHEN e.flag IN ('before_message', 'in_future') THEN e.recorded_at ELSE e.occurred_at END) AS first_at
+            FROM nudge.events e
+            WHERE e.message_id = m.message_id AND e.event_key IS NOT NULL
+                AND e.event_type IN ('sent', 'delivered', 'opened', 'clicked')
+                AND e.recorded_at >= m.created_at AND e.recorded_at <= c.recorded_at
+            HAVING bool_or(e.event_type <> 'sent')) AS e
+        LEFT JOIN LATERAL (
+            SELECT min(r.sent_at) AS sent_at FROM nudge.message_results r
+            WHERE r.message_id = m.message_id AND r.finished_at >= m.created_at AND r.finished_at <= c.recorded_at
+                AND e.delivered_at IS NULL) AS r ON true
+        CROSS JOIN LATERAL (SELECT coalesce(e.delivered_at, least(e.sent_at, r.sent_at), e.first_at) AS at) AS a
+        WHERE m.user_id = c.user_id
+            AND m.created_at BETWEEN c.occurred_at - interval '30 days' AND c.occurred_at
+            AND a.at BETWEEN c.occurred_at - least(interval '168 hours', make_interval(secs => date_part('epoch', g."window"))) AND c.occurred_at
+        ORDER BY a.at DESC, m.message_id DESC
+        LIMIT 1) AS t
+    WHERE c.recorded_at >= coalesce((SELECT p.counted_to FROM nudge.rollup_progress p), '-infinity')
+        AND c.recorded_at < coalesce((SELECT p.counting_to FROM nudge.rollup_progress p), 'infinity');
+COMMENT ON VIEW nudge.conversion_touches IS 'Internal: conversions recorded since nudge.rollup() counted, and the messages they count for by last touch';
+
 -- What is new of each message.  An event that is reported several times, or that
 -- happens several times, is one fact: the message was opened.  Events of machines
--- are none.
-CREATE VIEW nudge.outcome_facts AS
-    SELECT n.message_id,
-           (n.sent AND o.sent IS NOT TRUE)::integer AS sent,
-           (n.delivered AND o.delivered IS NOT TRUE)::integer AS delivered,
-           (n.opened AND o.opened IS NOT TRUE)::integer AS opened,
-           (n.clicked AND o.clicked IS NOT TRUE)::integer AS clicked,
-           (n.bounced AND o.bounced IS NOT TRUE)::integer AS bounced,
-           (n.complained AND o.complained IS NOT TRUE)::integer AS complained,
-           (n.unsubscribed AND o.unsubscribed IS NOT TRUE)::integer AS unsubscribed,
-           (n.failed AND o.failed IS NOT TRUE)::integer AS failed,
-           n.sent_at
-    FROM (SELECT e.message_id,
-                 bool_or(e.event_type = 'sent') AS sent,
-                 bool_or(e.event_type = 'delivered') AS delivered,
-                 bool_or(e.event_type = 'opened') AS opened,
-                 bool_or(e.event_type = 'clicked') AS clicked,
-                 bool_or(e.event_type = 'bounced') AS bounced,
-                 bool_or(e.event_type = 'complained') AS complained,
-                 bool_or(e.event_type = 'unsubscribed') AS unsubscribed,
-                 bool_or(e.event_type IN ('failed', 'dead')) AS failed,
-                 min(e.occurred_at) FILTER (WHERE e.event_type = 'sent') AS sent_at
+-- are none.  What was known of a message before is found by the unique index of
+-- events with a key, and in message_results for those without (the mailer's).
+--
+-- Days and hours are of the time at which the message was made.  Messages from before
+-- 0.4.0 do not tell of the week before them.
+CREATE VIEW nudge.message_facts AS
+    SELECT (m.created_at AT TIME ZONE (SELECT nudge.setting('timezone')))::date AS day,
+           m.rule_id, m.channel, m.template_id, m.variant,
+           date_part('isodow', m.created_at AT TIME ZONE coalesce(m.timezone, (SELECT nudge.setting('timezone'))))::smallint AS weekday,
+           date_part('hour', m.created_at AT TIME ZONE coalesce(m.timezone, (SELECT nudge.setting('timezone'))))::smallint AS hour,
+           least(coalesce(m.week_before,
+                          (SELECT count(*) FROM nudge.messages b
+                           WHERE b.user_id = m.user_id AND b.created_at > m.created_at - interval '168 hours' AND b.created_at <= m.created_at
+                               AND (b.created_at, b.message_id) < (m.created_at, m.message_id))), 4)::smallint AS week_before,
+           m.segments, m.priority, m.due_at, m.created_at, f.sent_at,
+           x.new & 1 AS sent, x.new >> 1 & 1 AS delivered, x.new >> 2 & 1 AS opened, x.new >> 3 & 1 AS clicked, x.new >> 4 & 1 AS bounced,
+           x.new >> 5 & 1 AS complained, x.new >> 6 & 1 AS unsubscribed, x.new >> 7 & 1 AS failed,
+           f.conversions, f.revenue
+    FROM (SELECT e.message_id, bit_or(nudge.outcome_bit(e.event_type)) AS outcomes,
+                 min(e.occurred_at) FILTER (WHERE e.event_type = 'sent') AS sent_at, 0 AS conversions, 0::numeric AS revenue
           FROM nudge.events e
           WHERE e.recorded_at >= coalesce((SELECT p.counted_to FROM nudge.rollup_progress p), '-infinity')
               AND e.recorded_at < coalesce((SELECT p.counting_to FROM nudge.rollup_progress p), 'infinity')
               AND e.event_type IN ('sent', 'delivered', 'opened', 'clicked', 'bounced', 'complained', 'unsubscribed', 'failed', 'dead')
               AND e.message_id IS NOT NULL
               AND e.flag IS DISTINCT FROM 'machine'
-          GROUP BY e.message_id) AS n
-    CROSS JOIN LATERAL (
-        SELECT bool_or(e.event_type = 'sent') AS sent,
-               bool_or(e.event_type = 'delivered') AS delivered,
-               bool_or(e.event_type = 'opened') AS opened,
-               bool_or(e.event_type = 'clicked') AS clicked,
-               bool_or(e.event_type = 'bounced') AS bounced,
-               bool_or(e.event_type = 'complained') AS complained,
-               bool_or(e.event_type = 'unsubscribed') AS unsubscribed,
-               bool_or(e.event_type = 'failed') AS failed
-        FROM nudge.events e
-        WHERE e.message_id = n.message_id
-            AND e.event_key IS NOT NULL
-            AND e.recorded_at < coalesce((SELECT p.counted_to FROM nudge.rollup_progress p), '-infinity')
-            AND e.flag IS DISTINCT FROM 'machine') AS o;
-COMMENT ON VIEW nudge.outcome_facts IS 'Internal: what has become of messages since nudge.rollup() counted, where it had not before';
-
--- The message that a conversion counts for, by last touch: of those made in the 7
--- days before it and delivered before it, as far as was known when it was recorded,
--- the last.  So it does not matter when it is counted.
-CREATE VIEW nudge.conversion_facts AS
-    SELECT t.message_id, c.conversion_id, c.value
-    FROM nudge.conversions c
-    CROSS JOIN LATERAL (
-        SELECT m.message_id
-        FROM nudge.messages m
-        WHERE m.user_id = c.user_id
-            AND m.created_at BETWEEN c.occurred_at - interval '7 days' AND c.occurred_at
-            AND EXISTS (
-                SELECT FROM nudge.events e
-                WHERE e.message_id = m.message_id AND e.event_key IS NOT NULL
-                    AND e.event_type IN ('delivered', 'opened', 'clicked')
-                    AND e.recorded_at <= c.recorded_at AND e.occurred_at <= c.occurred_at)
-        ORDER BY m.created_at DESC, m.message_id DESC
-        LIMIT 1) AS t
-    WHERE c.recorded_at >= coalesce((SELECT p.counted_to FROM nudge.rollup_progress p), '-infinity')
-        AND c.recorded_at < coalesce((SELECT p.counting_to FROM nudge.rollup_progress p), 'infinity');
-COMMENT ON VIEW nudge.conversion_facts IS 'Internal: conversions recorded since nudge.rollup() counted, and the messages they count for by last touch';
-
--- Days and hours are of the time at which the message was made.
-CREATE VIEW nudge.message_facts AS
-    SELECT (m.created_at AT TIME ZONE z.own)::date AS day,
-           m.rule_id, m.channel, m.template_id, m.variant,
-           extract(isodow FROM m.created_at AT TIME ZONE coalesce(m.timezone, z.own))::smallint AS weekday,
-           extract(hour FROM m.created_at AT TIME ZONE coalesce(m.timezone, z.own))::smallint AS hour,
-           least(m.week_before, 4)::smallint AS week_before,
-           m.segments, m.priority, m.due_at, m.created_at, f.sent_at,
-           f.sent, f.delivered, f.opened, f.clicked, f.bounced, f.complained, f.unsubscribed, f.failed,
-           f.conversions, f.revenue
-    FROM (SELECT o.message_id, o.sent_at, o.sent, o.delivered, o.opened, o.clicked, o.bounced, o.complained, o.unsubscribed, o.failed,
-                 0 AS conversions, 0::numeric AS revenue
-          FROM nudge.outcome_facts o
+          GROUP BY e.message_id
           UNION ALL
-          SELECT c.message_id, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 1, c.value
-          FROM nudge.conversion_facts c) AS f
-    CROSS JOIN (SELECT nudge.setting('timezone') AS own) AS z
+          SELECT c.message_id, 0, NULL, 1, c.value
+          FROM nudge.conversion_touches c) AS f
     JOIN nudge.messages m ON m.message_id = f.message_id
-    WHERE (SELECT p.days FROM nudge.rollup_progress p) IS NULL
-        OR (m.created_at AT TIME ZONE z.own)::date = ANY ((SELECT p.days FROM nudge.rollup_progress p)::date[]);
-COMMENT ON VIEW nudge.message_facts IS 'Internal: what has become of messages since nudge.rollup() counted, with all that it counts under';
+    CROSS JOIN LATERAL (
+        SELECT bit_or(nudge.outcome_bit(e.event_type)) AS outcomes
+        FROM nudge.events e
+        WHERE e.message_id = f.message_id AND e.event_key IS NOT NULL
+            AND e.recorded_at >= m.created_at
+            AND e.recorded_at < (SELECT p.counted_to FROM nudge.rollup_progress p)
+            AND e.flag IS DISTINCT FROM 'machine'
+            AND f.outcomes <> 0 AND m.created_at < (SELECT p.counted_to FROM nudge.rollup_progress p)) AS o
+    CROSS JOIN LATERAL (
+        SELECT bit_or(nudge.outcome_bit(r.status::text)) AS outcomes
+        FROM nudge.message_results r
+        WHERE r.message_id = f.message_id
+            AND r.finished_at >= m.created_at
+            AND r.finished_at < (SELECT p.counted_to FROM nudge.rollup_progress p)
+            AND f.outcomes & 129 <> 0 AND m.created_at < (SELECT p.counted_to FROM nudge.rollup_progress p)) AS r
+    CROSS JOIN LATERAL (SELECT f.outcomes & ~(coalesce(o.outcomes, 0) | coalesce(r.outcomes, 0)) AS new) AS x
+    WHERE (x.new <> 0 OR f.conversions <> 0)
+        AND ((SELECT p.days FROM nudge.rollup_progress p) IS NULL
+             OR (m.created_at AT TIME ZONE (SELECT nudge.setting('timezone')))::date = ANY ((SELECT p.days FROM nudge.rollup_progress p)::date[]));
+COMMENT ON VIEW nudge.message_facts IS 'Internal: what has become of messages since nudge.rollup() counted, where it had not before, with all that it counts under';
 
 -- A trigger is counted as fired where it is put into nudge.pending, or dropped by the
--- statement that fired it, and as what became of it on the day on which it did.
+-- statement that fired it, and as what became of it on the day on which it did.  What
+-- follows a message that nobody opened (fallback) belongs to the same firing.
 CREATE VIEW nudge.trigger_facts AS
-    SELECT (e.recorded_at AT TIME ZONE z.own)::date AS day, e.rule_id,
+    SELECT (e.recorded_at AT TIME ZONE (SELECT nudge.setting('timezone')))::date AS day, e.rule_id,
            (e.event_type = 'scheduled' OR e.pending_id IS NULL AND e.event_type <> 'dead')::integer AS triggered,
-           (e.event_type = 'capped' AND e.pending_id IS NULL OR e.event_type = 'skipped' AND coalesce(e.reason, '') = 'capped')::integer AS capped,
+           (e.event_type = 'capped' OR e.event_type = 'skipped' AND coalesce(e.reason, '') = 'capped')::integer AS capped,
            (e.event_type = 'skipped' AND coalesce(e.reason, '') <> 'capped')::integer AS skipped,
            (e.event_type = 'held_out')::integer AS held_out,
            (e.event_type = 'dead')::integer AS failed
     FROM nudge.events e
-    CROSS JOIN (SELECT nudge.setting('timezone') AS own) AS z
     WHERE e.recorded_at >= coalesce((SELECT p.counted_to FROM nudge.rollup_progress p), '-infinity')
         AND e.recorded_at < coalesce((SELECT p.counting_to FROM nudge.rollup_progress p), 'infinity')
-        AND e.event_type IN ('scheduled', 'capped', 'skipped', 'held_out', 'dead')
-        AND (e.event_type <> 'capped' OR e.pending_id IS NULL)
-        AND (e.event_type <> 'dead' OR e.message_id IS NULL)
+        AND CASE e.event_type
+                WHEN 'scheduled' THEN e.reason IS DISTINCT FROM 'fallback'
+                WHEN 'capped' THEN e.pending_id IS NULL  -- else some other channel of the trigger goes on
+                WHEN 'dead' THEN e.message_id IS NULL
+                ELSE e.event_type IN ('skipped', 'held_out') END
         AND ((SELECT p.days FROM nudge.rollup_progress p) IS NULL
-             OR (e.recorded_at AT TIME ZONE z.own)::date = ANY ((SELECT p.days FROM nudge.rollup_progress p)::date[]));
+             OR (e.recorded_at AT TIME ZONE (SELECT nudge.setting('timezone')))::date = ANY ((SELECT p.days FROM nudge.rollup_progress p)::date[]));
 COMMENT ON VIEW nudge.trigger_facts IS 'Internal: what has become of triggers since nudge.rollup() counted';
 
 --
@@ -307,42 +326,66 @@ AS $$
         GROUP BY f.day, f.priority, s.step, s.bucket
         ON CONFLICT (day, priority, step, bucket) DO UPDATE
         SET messages = r.messages + excluded.messages),
-    by_trigger AS (
-        INSERT INTO nudge.trigger_rollups AS r
-        SELECT f.day, f.rule_id, sum(f.triggered), sum(f.capped), sum(f.skipped), sum(f.held_out), sum(f.failed)
-        FROM nudge.trigger_facts f
+    by_rule AS (
+        INSERT INTO nudge.rule_rollups AS r
+        SELECT f.day, f.rule_id, sum(f.triggered), sum(f.capped), sum(f.skipped), sum(f.held_out), sum(f.sent), sum(f.delivered), sum(f.opened),
+               sum(f.clicked), sum(f.bounced), sum(f.complained), sum(f.unsubscribed), sum(f.failed), sum(f.conversions), sum(f.revenue)
+        FROM (SELECT t.day, t.rule_id, t.triggered, t.capped, t.skipped, t.held_out, 0 AS sent, 0 AS delivered, 0 AS opened, 0 AS clicked,
+                     0 AS bounced, 0 AS complained, 0 AS unsubscribed, t.failed, 0 AS conversions, 0::numeric AS revenue
+              FROM nudge.trigger_facts t
+              UNION ALL
+              SELECT m.day, m.rule_id, 0, 0, 0, 0, m.sent, m.delivered, m.opened, m.clicked,
+                     m.bounced, m.complained, m.unsubscribed, m.failed, m.conversions, m.revenue
+              FROM fact m) AS f
         GROUP BY f.day, f.rule_id
         ON CONFLICT (day, rule_id) DO UPDATE
         SET triggered = r.triggered + excluded.triggered, capped = r.capped + excluded.capped, skipped = r.skipped + excluded.skipped,
-            held_out = r.held_out + excluded.held_out, failed = r.failed + excluded.failed)
+            held_out = r.held_out + excluded.held_out, sent = r.sent + excluded.sent, delivered = r.delivered + excluded.delivered,
+            opened = r.opened + excluded.opened, clicked = r.clicked + excluded.clicked, bounced = r.bounced + excluded.bounced,
+            complained = r.complained + excluded.complained, unsubscribed = r.unsubscribed + excluded.unsubscribed,
+            failed = r.failed + excluded.failed, conversions = r.conversions + excluded.conversions, revenue = r.revenue + excluded.revenue)
     SELECT count(*) FROM fact
 $$;
 COMMENT ON FUNCTION nudge.add_facts() IS 'Internal: adds what the views of facts show to the rollups; how many facts of messages';
 
--- Counts the days anew, from all that has been counted of them and is still there.
+CREATE FUNCTION nudge.first_whole_day() RETURNS date
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE WHEN p.gone_before = '-infinity' THEN '-infinity'
+                ELSE ceil(extract(epoch FROM l.at) / 86400)::integer + date '1970-01-01' END
+    FROM nudge.rollup_progress p
+    CROSS JOIN LATERAL (SELECT p.gone_before AT TIME ZONE nudge.setting('timezone') AS at) AS l
+$$;
+COMMENT ON FUNCTION nudge.first_whole_day() IS 'Internal: the first day (of nudge.timezone) no raw row of which has been deleted for its age';
+
+-- Counts days anew, from all that had been counted of them.  Nothing that belongs to
+-- a day was recorded before it.
 CREATE FUNCTION nudge.count_days_anew(days date[]) RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE
-    reached timestamptz;
-    facts   bigint;
+    first_at CONSTANT timestamptz := (SELECT min(d.day) FROM unnest(count_days_anew.days) AS d (day))::timestamp
+                                     AT TIME ZONE nudge.setting('timezone');
+    reached  timestamptz;
+    facts    bigint;
 BEGIN
     DELETE FROM nudge.message_rollups r WHERE r.day = ANY (count_days_anew.days);
+    DELETE FROM nudge.rule_rollups r WHERE r.day = ANY (count_days_anew.days);
     DELETE FROM nudge.hour_rollups r WHERE r.day = ANY (count_days_anew.days);
     DELETE FROM nudge.segment_rollups r WHERE r.day = ANY (count_days_anew.days);
     DELETE FROM nudge.fatigue_rollups r WHERE r.day = ANY (count_days_anew.days);
     DELETE FROM nudge.latency_rollups r WHERE r.day = ANY (count_days_anew.days);
-    DELETE FROM nudge.trigger_rollups r WHERE r.day = ANY (count_days_anew.days);
-    UPDATE nudge.rollup_progress p SET counting_to = p.counted_to, counted_to = '-infinity', days = count_days_anew.days
-    RETURNING p.counting_to INTO reached;
+    SELECT p.counted_to INTO reached FROM nudge.rollup_progress p;
+    UPDATE nudge.rollup_progress p SET counting_to = reached, counted_to = first_at, days = count_days_anew.days;
     facts := nudge.add_facts();
     UPDATE nudge.rollup_progress p SET counted_to = reached, counting_to = 'infinity', days = NULL;
     RETURN facts;
 END
 $$;
-COMMENT ON FUNCTION nudge.count_days_anew(date[]) IS 'Internal: counts the facts of some days anew; how many there are';
+COMMENT ON FUNCTION nudge.count_days_anew(date[]) IS 'Internal: counts the facts of some days anew; how many of messages there are';
 
 -- The time before which all events and conversions can be seen.  As
 -- nudge.lifecycle_horizon for actions: recorded_at is the start of a transaction,
@@ -400,6 +443,8 @@ END
 $$;
 COMMENT ON FUNCTION nudge.rollup_begin(text) IS 'Internal: whether this transaction may count; false where another one does';
 
+-- Rows of rescored_messages that are seen here are gone from then on.  Whatever is
+-- rescored meanwhile leaves a row for the next run.
 CREATE FUNCTION nudge.rollup(as_of timestamptz DEFAULT clock_timestamp() - interval '10 s') RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -416,17 +461,27 @@ BEGIN
     IF NOT nudge.rollup_begin('rollup') THEN
         RETURN 0;
     END IF;
+
+    -- Events that machines were taken for, or that were taken for machines', and had
+    -- been counted before that
+    WITH gone AS (DELETE FROM nudge.rescored_messages RETURNING message_id)
+    SELECT array_agg(DISTINCT d.day) INTO rescored
+    FROM gone g
+    JOIN nudge.messages m ON m.message_id = g.message_id
+    CROSS JOIN LATERAL (SELECT (m.created_at AT TIME ZONE nudge.setting('timezone'))::date AS day) AS d
+    WHERE d.day >= nudge.first_whole_day()
+        AND EXISTS (SELECT FROM nudge.events e
+                    WHERE e.message_id = m.message_id AND e.event_key IS NOT NULL
+                        AND e.event_type IN ('opened', 'clicked', 'unsubscribed')
+                        AND e.recorded_at >= m.created_at
+                        AND e.recorded_at < (SELECT p.counted_to FROM nudge.rollup_progress p));
+
     horizon := nudge.events_horizon(as_of);
     UPDATE nudge.rollup_progress p SET counting_to = horizon WHERE p.counted_to < horizon;
     IF FOUND THEN
         facts := nudge.add_facts();
         UPDATE nudge.rollup_progress p SET counted_to = horizon, counting_to = 'infinity';
     END IF;
-
-    -- What machines were taken for, or what was taken for machines
-    WITH gone AS (DELETE FROM nudge.rescored_messages RETURNING message_id)
-    SELECT array_agg(DISTINCT (m.created_at AT TIME ZONE nudge.setting('timezone'))::date) INTO rescored
-    FROM gone g JOIN nudge.messages m ON m.message_id = g.message_id;
     IF rescored IS NOT NULL THEN
         PERFORM nudge.count_days_anew(rescored);
     END IF;
@@ -434,7 +489,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION nudge.rollup(timestamptz) IS
-    'Moves what was recorded up to as_of, and is surely all there, into the rollups, from where it stopped; one run at a time, others return 0. How many facts of messages it moved';
+    'Moves what was recorded before as_of, and is surely all there, into the rollups, from where it stopped; one run at a time, others return 0. How many facts of messages it moved. 22023: as_of is not a finite time; 25000: not READ COMMITTED; 25006: read-only';
 
 CREATE FUNCTION nudge.rebuild_rollups(since date DEFAULT NULL) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER
@@ -444,36 +499,39 @@ DECLARE
     first_day date;
     all_days  date[];
 BEGIN
+    IF NOT isfinite(since) THEN
+        RAISE EXCEPTION 'since must be a finite date, not %', since
+            USING ERRCODE = '22023', HINT = 'Leave it out to count all days anew.';
+    END IF;
     IF NOT nudge.rollup_begin('rebuild_rollups') THEN
         RAISE EXCEPTION 'nudge.rollup() is at work' USING ERRCODE = '55006', HINT = 'Try again when it has ended.';
     END IF;
-    -- Of the first day that is left, some may be gone.
-    SELECT min(d.day) INTO first_day
+    SELECT greatest(min(d.day), nudge.first_whole_day(), since) INTO first_day
     FROM (SELECT (min(e.recorded_at) AT TIME ZONE nudge.setting('timezone'))::date AS day FROM nudge.events e
           UNION ALL
-          SELECT (min(m.created_at) AT TIME ZONE nudge.setting('timezone'))::date FROM nudge.messages m) AS d;
-    IF EXISTS (SELECT FROM nudge.message_rollups r WHERE r.day < first_day
-               UNION ALL SELECT FROM nudge.trigger_rollups r WHERE r.day < first_day) THEN
-        first_day := first_day + 1;
-    END IF;
-    first_day := greatest(first_day, since);
+          SELECT (min(m.created_at) AT TIME ZONE nudge.setting('timezone'))::date FROM nudge.messages m) AS d
+    HAVING min(d.day) IS NOT NULL;
     all_days := ARRAY(
-        SELECT r.day FROM nudge.message_rollups r WHERE r.day >= first_day
-        UNION SELECT r.day FROM nudge.trigger_rollups r WHERE r.day >= first_day
-        UNION SELECT g.day::date FROM generate_series(first_day::timestamp, now() AT TIME ZONE 'UTC' + interval '2 days', '1 day') AS g (day));
+        SELECT r.day FROM nudge.rule_rollups r WHERE r.day >= first_day
+        UNION SELECT g.day::date
+        FROM generate_series(first_day::timestamp, now() AT TIME ZONE nudge.setting('timezone') + interval '1 day', '1 day') AS g (day));
+    IF all_days = '{}' THEN
+        RETURN 0;
+    END IF;
     RETURN nudge.count_days_anew(all_days);
 END
 $$;
 COMMENT ON FUNCTION nudge.rebuild_rollups(date) IS
-    'Counts anew what has been counted of the days since (NULL: all days), as far as the raw rows are still there; figures of days whose raw rows are gone stay. How many facts of messages there are';
+    'Counts anew what nudge.rollup() has counted of the days since (NULL: all days), as far as the raw rows are still there; figures of days whose raw rows are gone stay. How many facts of messages there are. 22023: since is not finite; 55006: nudge.rollup() is at work; 25000: not READ COMMITTED; 25006: read-only';
 
 INSERT INTO nudge.jobs (job_name, schedule, command, description) VALUES
     ('nudge rollup', '*/5 * * * *', 'SELECT nudge.rollup()', 'Moves what was recorded into the figures that outlive it');
 
-REVOKE ALL ON TABLE nudge.rollup_progress, nudge.message_rollups, nudge.trigger_rollups, nudge.hour_rollups, nudge.segment_rollups,
-    nudge.fatigue_rollups, nudge.latency_rollups, nudge.outcome_facts, nudge.conversion_facts, nudge.message_facts, nudge.trigger_facts FROM PUBLIC;
-REVOKE ALL ON FUNCTION nudge.latency_bucket(interval), nudge.add_facts(), nudge.count_days_anew(date[]), nudge.events_horizon(timestamptz),
-    nudge.rollup_begin(text), nudge.rollup(timestamptz), nudge.rebuild_rollups(date) FROM PUBLIC;
+REVOKE ALL ON TABLE nudge.rollup_progress, nudge.message_rollups, nudge.rule_rollups, nudge.hour_rollups, nudge.segment_rollups,
+    nudge.fatigue_rollups, nudge.latency_rollups, nudge.conversion_touches, nudge.message_facts, nudge.trigger_facts FROM PUBLIC;
+REVOKE ALL ON FUNCTION nudge.latency_bucket(interval), nudge.outcome_bit(text), nudge.add_facts(), nudge.first_whole_day(),
+    nudge.count_days_anew(date[]), nudge.events_horizon(timestamptz), nudge.rollup_begin(text), nudge.rollup(timestamptz),
+    nudge.rebuild_rollups(date) FROM PUBLIC;
 INSERT INTO nudge.access_rights (access, kind, object, privileges) VALUES
     ('executor', 'routine', 'rollup', 'EXECUTE'),
     ('executor', 'routine', 'rebuild_rollups', 'EXECUTE');

@@ -12,11 +12,18 @@ CREATE VIEW nudge.message_figures AS
     FROM nudge.message_facts f;
 COMMENT ON VIEW nudge.message_figures IS 'What became of messages, to be summed up: nudge.message_rollups and what has been recorded since';
 
-CREATE VIEW nudge.trigger_figures AS
-    SELECT r.day, r.rule_id, r.triggered, r.capped, r.skipped, r.held_out, r.failed FROM nudge.trigger_rollups r
+CREATE VIEW nudge.rule_figures AS
+    SELECT r.day, r.rule_id, r.triggered, r.capped, r.skipped, r.held_out,
+           r.sent, r.delivered, r.opened, r.clicked, r.bounced, r.complained, r.unsubscribed, r.failed, r.conversions, r.revenue
+    FROM nudge.rule_rollups r
     UNION ALL
-    SELECT f.day, f.rule_id, f.triggered, f.capped, f.skipped, f.held_out, f.failed FROM nudge.trigger_facts f;
-COMMENT ON VIEW nudge.trigger_figures IS 'What became of triggers, to be summed up: nudge.trigger_rollups and what has been recorded since';
+    SELECT t.day, t.rule_id, t.triggered, t.capped, t.skipped, t.held_out, 0, 0, 0, 0, 0, 0, 0, t.failed, 0, 0
+    FROM nudge.trigger_facts t
+    UNION ALL
+    SELECT m.day, m.rule_id, 0, 0, 0, 0,
+           m.sent, m.delivered, m.opened, m.clicked, m.bounced, m.complained, m.unsubscribed, m.failed, m.conversions, m.revenue
+    FROM nudge.message_facts m;
+COMMENT ON VIEW nudge.rule_figures IS 'What became of triggers and messages, to be summed up: nudge.rule_rollups and what has been recorded since';
 
 CREATE VIEW nudge.segment_figures AS
     SELECT r.day, r.rule_id, r.segment, r.sent, r.delivered, r.opened, r.clicked, r.bounced, r.complained, r.unsubscribed, r.failed, r.conversions, r.revenue
@@ -61,24 +68,20 @@ COMMENT ON FUNCTION nudge.rates(bigint, bigint, bigint, bigint, bigint, bigint, 
 
 CREATE VIEW nudge.rule_performance AS
     SELECT a.rule_id, r.name,
-           coalesce(t.triggered, 0) AS total_triggers, coalesce(t.capped, 0) AS capped, coalesce(t.skipped, 0) AS skipped, coalesce(t.held_out, 0) AS held_out,
-           coalesce(m.sent, 0) AS sent, coalesce(m.delivered, 0) AS delivered, coalesce(m.opened, 0) AS opened, coalesce(m.clicked, 0) AS clicked,
-           coalesce(m.conversions, 0) AS conversions, coalesce(m.unsubscribed, 0) AS unsubscribes, coalesce(m.complained, 0) AS complaints,
-           coalesce(m.bounced, 0) AS bounces, coalesce(m.failed, 0) + coalesce(t.failed, 0) AS failures, coalesce(m.revenue, 0) AS revenue,
+           a.triggered AS total_triggers, a.capped, a.skipped, a.held_out, a.sent, a.delivered, a.opened, a.clicked, a.conversions,
+           a.unsubscribed AS unsubscribes, a.complained AS complaints, a.bounced AS bounces, a.failed AS failures, a.revenue,
            x.*
-    FROM (SELECT k.rule_id FROM nudge.rules k
-          UNION SELECT k.rule_id FROM nudge.message_figures k
-          UNION SELECT k.rule_id FROM nudge.trigger_figures k) AS a
+    FROM (SELECT f.rule_id, sum(f.triggered)::bigint AS triggered, sum(f.capped)::bigint AS capped, sum(f.skipped)::bigint AS skipped,
+                 sum(f.held_out)::bigint AS held_out, sum(f.sent)::bigint AS sent, sum(f.delivered)::bigint AS delivered, sum(f.opened)::bigint AS opened,
+                 sum(f.clicked)::bigint AS clicked, sum(f.bounced)::bigint AS bounced, sum(f.complained)::bigint AS complained,
+                 sum(f.unsubscribed)::bigint AS unsubscribed, sum(f.failed)::bigint AS failed, sum(f.conversions)::bigint AS conversions, sum(f.revenue) AS revenue
+          FROM (SELECT * FROM nudge.rule_figures
+                UNION ALL
+                SELECT NULL, k.rule_id, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 FROM nudge.rules k) AS f
+          WHERE f.rule_id IS NOT NULL
+          GROUP BY f.rule_id) AS a
     LEFT JOIN nudge.rules r ON r.rule_id = a.rule_id
-    LEFT JOIN (SELECT f.rule_id, sum(f.triggered)::bigint AS triggered, sum(f.capped)::bigint AS capped, sum(f.skipped)::bigint AS skipped,
-                      sum(f.held_out)::bigint AS held_out, sum(f.failed)::bigint AS failed
-               FROM nudge.trigger_figures f GROUP BY f.rule_id) AS t ON t.rule_id = a.rule_id
-    LEFT JOIN (SELECT f.rule_id, sum(f.sent)::bigint AS sent, sum(f.delivered)::bigint AS delivered, sum(f.opened)::bigint AS opened,
-                      sum(f.clicked)::bigint AS clicked, sum(f.bounced)::bigint AS bounced, sum(f.complained)::bigint AS complained,
-                      sum(f.unsubscribed)::bigint AS unsubscribed, sum(f.failed)::bigint AS failed, sum(f.conversions)::bigint AS conversions, sum(f.revenue) AS revenue
-               FROM nudge.message_figures f GROUP BY f.rule_id) AS m ON m.rule_id = a.rule_id
-    CROSS JOIN LATERAL nudge.rates(m.sent, m.delivered, m.opened, m.clicked, m.conversions, m.unsubscribed, m.complained, m.bounced, m.revenue) AS x
-    WHERE a.rule_id IS NOT NULL;
+    CROSS JOIN LATERAL nudge.rates(a.sent, a.delivered, a.opened, a.clicked, a.conversions, a.unsubscribed, a.complained, a.bounced, a.revenue) AS x;
 COMMENT ON VIEW nudge.rule_performance IS 'What became of each rule''s triggers and messages, with rates and their 95 % Wilson intervals; a rule that was deleted keeps its figures without a name';
 
 CREATE VIEW nudge.rule_performance_daily AS
@@ -90,13 +93,7 @@ CREATE VIEW nudge.rule_performance_daily AS
                  sum(f.held_out)::bigint AS held_out, sum(f.sent)::bigint AS sent, sum(f.delivered)::bigint AS delivered, sum(f.opened)::bigint AS opened,
                  sum(f.clicked)::bigint AS clicked, sum(f.bounced)::bigint AS bounced, sum(f.complained)::bigint AS complained,
                  sum(f.unsubscribed)::bigint AS unsubscribed, sum(f.failed)::bigint AS failed, sum(f.conversions)::bigint AS conversions, sum(f.revenue) AS revenue
-          FROM (SELECT t.rule_id, t.day, t.triggered, t.capped, t.skipped, t.held_out, 0 AS sent, 0 AS delivered, 0 AS opened, 0 AS clicked,
-                       0 AS bounced, 0 AS complained, 0 AS unsubscribed, t.failed, 0 AS conversions, 0::numeric AS revenue
-                FROM nudge.trigger_figures t
-                UNION ALL
-                SELECT m.rule_id, m.day, 0, 0, 0, 0, m.sent, m.delivered, m.opened, m.clicked,
-                       m.bounced, m.complained, m.unsubscribed, m.failed, m.conversions, m.revenue
-                FROM nudge.message_figures m) AS f
+          FROM nudge.rule_figures f
           WHERE f.rule_id IS NOT NULL
           GROUP BY f.rule_id, f.day) AS a
     LEFT JOIN nudge.rules r ON r.rule_id = a.rule_id
@@ -204,7 +201,7 @@ CREATE VIEW nudge.queue_latency AS
 COMMENT ON VIEW nudge.queue_latency IS
     'How long sent messages took from when they were due until they were made (step made) and until they were sent (step sent), by day and priority: the upper bounds of the buckets, each a quarter of a power of two wide, that percentiles lie in';
 
-REVOKE ALL ON TABLE nudge.message_figures, nudge.trigger_figures, nudge.segment_figures, nudge.hour_figures, nudge.rule_performance,
+REVOKE ALL ON TABLE nudge.message_figures, nudge.rule_figures, nudge.segment_figures, nudge.hour_figures, nudge.rule_performance,
     nudge.rule_performance_daily, nudge.channel_performance, nudge.template_performance, nudge.variant_performance, nudge.segment_performance,
     nudge.send_time_performance, nudge.frequency_fatigue, nudge.funnel, nudge.queue_latency FROM PUBLIC;
 REVOKE ALL ON FUNCTION nudge.rates(bigint, bigint, bigint, bigint, bigint, bigint, bigint, bigint, numeric) FROM PUBLIC;
@@ -215,5 +212,5 @@ FROM pg_catalog.unnest('{marketer,analyst}'::text[]) AS a,
              ('table', 'template_performance', 'SELECT'), ('table', 'variant_performance', 'SELECT'), ('table', 'segment_performance', 'SELECT'),
              ('table', 'send_time_performance', 'SELECT'), ('table', 'frequency_fatigue', 'SELECT'), ('table', 'funnel', 'SELECT'),
              ('table', 'queue_latency', 'SELECT'), ('table', 'segment_figures', 'SELECT'), ('table', 'hour_figures', 'SELECT'),
-             ('table', 'message_figures', 'SELECT'), ('table', 'trigger_figures', 'SELECT'),
+             ('table', 'message_figures', 'SELECT'), ('table', 'rule_figures', 'SELECT'),
              ('routine', 'rates', 'EXECUTE'), ('routine', 'latency_bucket', 'EXECUTE')) AS v (kind, object, privileges);

@@ -38,6 +38,7 @@ typedef struct Action
 {
 	bool		recorded;		/* false: only thought of (evaluate, explain) */
 	bool		ends_history;	/* thought of at recorded_at: nothing later counts */
+	bool		replayed;		/* recorded by a transaction of the past */
 	int64		action_id;		/* where recorded */
 	Datum		user_id_datum;
 	Bytes		user_id;

@@ -48,4 +48,28 @@ bytes_equal(Bytes a, Bytes b)
 #define SH_DEFINE
 #include "lib/simplehash.h"
 
+/* The value of a key, NULL where there is none; the map may be NULL. */
+static inline void *
+bytesmap_find(bytesmap_hash *map, Bytes key)
+{
+	BytesMapEntry *entry = map == NULL ? NULL : bytesmap_lookup(map, key);
+
+	return entry == NULL ? NULL : entry->value;
+}
+
+/* The value of a key, made (zeroed, of that size) if it is new, as is the map. */
+static inline void *
+bytesmap_entry(bytesmap_hash **map, Bytes key, Size size)
+{
+	BytesMapEntry *entry;
+	bool		found;
+
+	if (*map == NULL)
+		*map = bytesmap_create(CurrentMemoryContext, 16, NULL);
+	entry = bytesmap_insert(*map, key, &found);
+	if (!found)
+		entry->value = palloc0(size);
+	return entry->value;
+}
+
 #endif							/* NUDGE_BYTESMAP_H */

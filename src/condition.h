@@ -286,10 +286,11 @@ extern bool condition_needs_action(const Condition *condition);
 
 /*
  * Names that a condition, and those within it, refer to, appended to lists of C
- * strings: segments, and rules (those named by id are in their decimal form, after
- * '#').
+ * strings: segments, lifecycle stages, and rules (those named by id are in their
+ * decimal form, after '#').
  */
 extern List *condition_segments(const Condition *condition, List *names);
+extern List *condition_stages(const Condition *condition, List *names);
 extern List *condition_rules(const Condition *condition, List *names);
 
 /* A condition as people write it in JSON */

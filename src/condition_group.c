@@ -354,6 +354,19 @@ condition_segments(const Condition *condition, List *names)
 }
 
 List *
+condition_stages(const Condition *condition, List *names)
+{
+	if (condition->type == CONDITION_LIFECYCLE_STAGE)
+	{
+		for (int i = 0; i < condition->npatterns; i++)
+			names = lappend(names, condition->patterns[i].data);
+	}
+	for (int i = 0; i < condition->nmembers; i++)
+		names = condition_stages(&condition->members[i], names);
+	return names;
+}
+
+List *
 condition_rules(const Condition *condition, List *names)
 {
 	if (condition->type == CONDITION_MESSAGE_ENGAGEMENT)

@@ -86,16 +86,22 @@ finds(SPIPlanPtr *plan, const char *query, const char *value)
 }
 
 static void
-check_references(const RuleConfig *config, FaultList *faults)
+check_name(const RuleConfig *config, FaultList *faults)
 {
-	static SPIPlanPtr name_plan = NULL;
-	static SPIPlanPtr template_plan = NULL;
+	static SPIPlanPtr plan = NULL;
 
 	if (config->name != NULL &&
-		finds(&name_plan, query_rule_name_taken, config->name))
+		finds(&plan, query_rule_name_taken, config->name))
 		fault_add(faults, ERRCODE_UNIQUE_VIOLATION, "name",
 				  "Choose another name, or change the rule in nudge.rules.",
 				  "a rule named \"%s\" exists", config->name);
+}
+
+void
+rule_config_check_references(const RuleConfig *config, FaultList *faults)
+{
+	static SPIPlanPtr template_plan = NULL;
+
 	if (config->template_id != NULL &&
 		!finds(&template_plan, query_template_known, config->template_id))
 		fault_add(faults, ERRCODE_FOREIGN_KEY_VIOLATION, "template_id",
@@ -104,9 +110,13 @@ check_references(const RuleConfig *config, FaultList *faults)
 	check_segments(faults, &config->segments);
 	for (int i = 0; i < config->nconditions; i++)
 	{
-		if (config->good[i])
-			check_condition_references(faults, psprintf("conditions[%d]", i),
-									   &config->conditions[i], config->name);
+		char	   *path = psprintf("conditions[%d]", i);
+
+		if (!config->good[i])
+			continue;
+		check_condition_references(faults, path, &config->conditions[i],
+								   config->name);
+		check_condition_stages(faults, path, &config->conditions[i]);
 	}
 }
 
@@ -165,8 +175,11 @@ insert_rule(RuleConfig *config)
 	nulls[16] = config->has_send_on ? ' ' : 'n';
 	/* What an older version has columns for goes without the others. */
 	if (config->has_delivery)
+	{
+		(void) nudge_relation(NUDGE_CHANNELS);	/* came with them */
 		run_insert(plan_get(&delivery_plan, query_rule_insert_delivery,
 							lengthof(types), types), values, nulls);
+	}
 	else
 		run_insert(plan_get(&plan, query_rule_insert, NFIRST_COLUMNS, types),
 				   values, nulls);
@@ -270,7 +283,8 @@ nudge_create_rule(PG_FUNCTION_ARGS)
 				 errdetail("A rule is described by a JSON object."),
 				 errhint("Pass an object that has at least name and type.")));
 	rule_config_read(&config, PG_GETARG_JSONB_P(0), &faults);
-	check_references(&config, &faults);
+	check_name(&config, &faults);
+	rule_config_check_references(&config, &faults);
 	fault_report(&faults, config.name == NULL ? "rule" :
 				 psprintf("rule \"%s\"", config.name));
 

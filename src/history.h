@@ -62,7 +62,7 @@ extern void history_visit_actions(History *history, const Action *action,
 /*
  * Which of some action types, sorted by their bytes, the user has ever done (those
  * that the running statement still has to come to are among them): their places,
- * and how many.  types is known by its address as long as the statement runs.
+ * some perhaps twice, and how many.  types is known by its address as long as the statement runs.
  */
 extern const int *history_types_done(History *history, const Action *action,
 									 const Bytes *types, int ntypes, int *n);

@@ -1,9 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * history_actions.c
- *	  A user's actions up to the action in hand: how many, when, of which types.
+ *	  A user's actions up to the action in hand: how many, and when.
  *
- * history.c tells what is seen.  What has been found out is kept for the next
+ * history.c tells what is seen; history_types.c, of which types they are.  What has been found out is kept for the next
  * action of the same user in the statement.
  *
  *-------------------------------------------------------------------------
@@ -23,9 +23,6 @@
 
 /* Keys of a scan of actions: user, type, two ends of times, two ends of ids */
 #define NUM_ACTION_KEYS 6
-
-/* Keys of a look for types that a user has done: user, type */
-#define NUM_SEEK_KEYS 2
 
 /* So many users of a statement are remembered. */
 #define MAX_MEMOS 4096
@@ -53,14 +50,16 @@ typedef struct Memo
  * A partition without the index that looks up by user and type makes the history
  * incomplete.
  */
-static void
-open_actions(History *history)
+void
+history_open_actions(History *history)
 {
 	static const AttrNumber wanted[] = {
 		Anum_actions_user_id, Anum_actions_action_type,
 		Anum_actions_recorded_at, Anum_actions_action_id
 	};
 
+	if (history->actions_open)
+		return;
 	history->actions = probe_partitions(history, NUDGE_ACTIONS, wanted,
 										lengthof(wanted), NUM_ACTION_KEYS,
 										&history->nactions,
@@ -71,8 +70,7 @@ open_actions(History *history)
 bool
 history_is_complete(History *history)
 {
-	if (!history->actions_open)
-		open_actions(history);
+	history_open_actions(history);
 	return !history->incomplete;
 }
 
@@ -161,7 +159,8 @@ find_memo(History *history, const Action *action)
 	Bytes		key = action->user_id;
 	bool		found;
 
-	if (!action->recorded)
+	/* Rows that are replayed are of many transactions: nothing carries on. */
+	if (!action->recorded || action->replayed)
 		return NULL;
 	old = MemoryContextSwitchTo(history->context);
 	if (history->memos == NULL)
@@ -210,8 +209,7 @@ history_count_actions(History *history, const Action *action, const char *type,
 	Memo	   *memo = find_memo(history, action);
 	int64		count = is_thought_of(action, type) ? 1 : 0;
 
-	if (!history->actions_open)
-		open_actions(history);
+	history_open_actions(history);
 
 	/* What was cut off at a limit is good for limits up to that one only. */
 	if (memo != NULL && memo->count_type == type &&
@@ -285,8 +283,7 @@ history_last_action(History *history, const Action *action, const char *type,
 
 	if (found)
 		*last = action->occurred_at;
-	if (!history->actions_open)
-		open_actions(history);
+	history_open_actions(history);
 
 	if (memo != NULL && memo->last_type == type && memo->since == since &&
 		memo->enough == enough && memo->last_id <= action->action_id)
@@ -347,8 +344,7 @@ history_visit_actions(History *history, const Action *action, Datum type,
 {
 	bool		more = true;
 
-	if (!history->actions_open)
-		open_actions(history);
+	history_open_actions(history);
 	if (action->recorded)
 		more = visit_range(history, action, type,
 						   actions_beside(action, after_id), visit, arg);
@@ -365,7 +361,7 @@ history_note(History *history, const Action *action, Bytes key, Size size)
 	BytesMapEntry *entry;
 	bool		found;
 
-	if (!action->recorded)
+	if (!action->recorded || action->replayed)
 		return NULL;
 	if (history->notes == NULL)
 		history->notes = bytesmap_create(history->context, 64, NULL);
@@ -386,161 +382,4 @@ history_note(History *history, const Action *action, Bytes key, Size size)
 		MemoryContextSwitchTo(old);
 	}
 	return entry != NULL ? entry->value : NULL;
-}
-
-static int
-compare_bytes(Bytes a, Bytes b)
-{
-	int			result = memcmp(a.data, b.data, Min(a.length, b.length));
-
-	return result != 0 ? result : a.length - b.length;
-}
-
-/*
- * The type of the first action of the user, by type, that is not before the one
- * given.  It is taken from the index alone: whether the row is visible, or alive, does
- * not matter to who wants to know what may be there.
- */
-static bool
-seek_type(History *history, Probe *probe, Datum user_id, Bytes from, Bytes *type)
-{
-	Datum		from_datum = PointerGetDatum(cstring_to_text_with_len(from.data,
-																	 from.length));
-	ScanKeyData keys[NUM_SEEK_KEYS];
-	MemoryContext old;
-	Datum		found_type = (Datum) 0;
-	bool		found;
-	bool		isnull;
-
-	key_text(&keys[0], 1, user_id);
-	ScanKeyEntryInitialize(&keys[1], 0, 2, BTGreaterEqualStrategyNumber,
-						   InvalidOid, C_COLLATION_OID, F_TEXT_GE, from_datum);
-
-	old = MemoryContextSwitchTo(history->context);
-	if (probe->seek == NULL)
-	{
-		probe->seek = index_beginscan(probe->table, probe->index, SnapshotSelf,
-									  NUM_SEEK_KEYS, 0);
-		probe->seek->xs_want_itup = true;
-	}
-	index_rescan(probe->seek, keys, NUM_SEEK_KEYS, NULL, 0);
-	found = index_getnext_tid(probe->seek, ForwardScanDirection) != NULL;
-	if (found)
-		found_type = index_getattr(probe->seek->xs_itup, 2,
-								   probe->seek->xs_itupdesc, &isnull);
-	MemoryContextSwitchTo(old);
-	/* A long one may have been compressed. */
-	if (found)
-		*type = bytes_of_text(PointerGetDatum(PG_DETOAST_DATUM_PACKED(found_type)));
-	pfree(DatumGetPointer(from_datum));
-	return found;
-}
-
-/* Places of types that a user has done, while they are gathered */
-typedef struct TypesDone
-{
-	bool	   *done;			/* by place; all false in between */
-	int			n;
-	int			max;
-	int		   *places;
-} TypesDone;
-
-static void
-add_place(TypesDone *found, int place)
-{
-	if (found->done[place])
-		return;
-	if (found->n == found->max)
-	{
-		found->max = Max(8, found->max * 2);
-		found->places = found->n == 0 ? palloc(found->max * sizeof(int)) :
-			repalloc(found->places, found->max * sizeof(int));
-	}
-	found->done[place] = true;
-	found->places[found->n++] = place;
-}
-
-/*
- * Goes through the user's types and the wanted ones like a zip: each look into the
- * index leaps over what only one side has, so that it takes no more looks than the
- * shorter side is long.
- */
-static void
-leap_types(History *history, Probe *probe, const Action *action,
-		   const Bytes *types, int ntypes, TypesDone *found)
-{
-	Bytes		type;
-	int			i = 0;
-
-	while (i < ntypes &&
-		   seek_type(history, probe, action->user_id_datum, types[i], &type))
-	{
-		int			end = ntypes;
-
-		CHECK_FOR_INTERRUPTS();
-		/* The first that is not before the type found */
-		while (i < end)
-		{
-			int			middle = i + (end - i) / 2;
-
-			if (compare_bytes(types[middle], type) < 0)
-				i = middle + 1;
-			else
-				end = middle;
-		}
-		if (i < ntypes && compare_bytes(types[i], type) == 0)
-			add_place(found, i++);
-	}
-}
-
-typedef struct TypesNote
-{
-	bool		known;
-	int			n;
-	int		   *places;
-} TypesNote;
-
-/* The note is filled in memory of the current context. */
-static void
-find_types_done(History *history, const Action *action, const Bytes *types,
-				int ntypes, TypesNote *note)
-{
-	TypesDone	found = {history->types_done};
-
-	if (!history->actions_open)
-		open_actions(history);
-	if (history->types_max < ntypes)
-	{
-		history->types_done = found.done =
-			MemoryContextAllocZero(history->context, ntypes * sizeof(bool));
-		history->types_max = ntypes;
-	}
-	for (int i = 0; i < history->nactions; i++)
-		leap_types(history, &history->actions[i], action, types, ntypes, &found);
-	for (int i = 0; i < found.n; i++)
-		found.done[found.places[i]] = false;
-	note->n = found.n;
-	note->places = found.places;
-	note->known = true;
-}
-
-const int *
-history_types_done(History *history, const Action *action, const Bytes *types,
-				   int ntypes, int *n)
-{
-	Bytes		key = {(char *) &types, sizeof(types)};
-	TypesNote	unkept = {false};
-	TypesNote  *note = history_note(history, action, key, sizeof(TypesNote));
-
-	if (note == NULL)
-		find_types_done(history, action, types, ntypes, note = &unkept);
-	else if (!note->known)
-	{
-		MemoryContext old = MemoryContextSwitchTo(history->context);
-
-		find_types_done(history, action, types, ntypes, note);
-		MemoryContextSwitchTo(old);
-	}
-	*n = note->n;
-	return note->places;
 }

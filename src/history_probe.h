@@ -4,7 +4,8 @@
  *	  How the files that read a user's history look into tables.
  *
  * history.c opens and closes the tables and has the probes; history_actions.c
- * reads actions, history_consent.c what users said about messages.
+ * reads actions, history_types.c their types, history_consent.c what users said
+ * about messages.
  *
  *-------------------------------------------------------------------------
  */
@@ -56,13 +57,15 @@ struct History
 	bool		incomplete;		/* a partition cannot be looked into */
 	bytesmap_hash *memos;		/* of Memo, by user */
 	bytesmap_hash *notes;		/* of history_note, by user and key */
-	int			types_max;		/* room in types_done */
-	bool	   *types_done;		/* all false in between */
+	bytesmap_hash *wanted;		/* of WantedTypes, by their list's address */
 	bool		events_open;
 	int			nevents;		/* one a partition */
 	Probe	   *events;
 	bool		events_incomplete;
 };
+
+/* Opens the partitions of nudge.actions, if they are not open yet. */
+extern void history_open_actions(History *history);
 
 extern void key_text(ScanKey key, AttrNumber attnum, Datum value);
 

@@ -22,6 +22,7 @@
 #include "miscadmin.h"
 #include "row_trigger.h"
 #include "rule_checks.h"
+#include "schedule.h"
 #include "segment.h"
 #include "softtime.h"
 #include "utils/array.h"
@@ -29,6 +30,7 @@
 #include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(nudge_check_lifecycle_stage);
+PG_FUNCTION_INFO_V1(nudge_check_stages_of_stage);
 PG_FUNCTION_INFO_V1(nudge_lifecycle_look);
 
 /* Arguments of nudge.lifecycle_look */
@@ -95,6 +97,30 @@ nudge_check_lifecycle_stage(PG_FUNCTION_ARGS)
 	}
 	fault_report(&faults, "lifecycle stage");
 	return PointerGetDatum(row);
+}
+
+/*
+ * Trigger on lifecycle_stages, after INSERT or UPDATE of conditions of a row: the
+ * stages that it asks for are there.  Those of one statement may ask for each
+ * other, so this is for when all of its rows are there.
+ */
+Datum
+nudge_check_stages_of_stage(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = after_row_trigger(fcinfo, "check_stages_of_stage");
+	FaultList	faults = {NIL};
+	bool		isnull;
+	Datum		value = row_column(trigger, trigger_row(trigger), "conditions",
+								   &isnull);
+	int			n;
+	Condition  *conditions = conditions_check_array(DatumGetJsonbP(value), &faults,
+													"conditions", &n);
+
+	for (int i = 0; conditions != NULL && i < n; i++)
+		check_condition_stages(&faults, psprintf("conditions[%d]", i),
+							   &conditions[i]);
+	fault_report(&faults, "lifecycle stage");
+	return PointerGetDatum(NULL);
 }
 
 static void
@@ -265,9 +291,7 @@ stage_ends(Evaluator *evaluator, const Stage *stage, TimestampTz since)
 		!bytes_equal(bytes_of_text(stage->name),
 					 bytes_of_text(PointerGetDatum(PG_DETOAST_DATUM_PACKED(user->values[Anum_users_lifecycle_stage - 1])))))
 		return PG_INT64_MAX;
-	return DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
-												   TimestampTzGetDatum(since),
-												   IntervalPGetDatum(&stage->lasts)));
+	return schedule_add_interval(since, &stage->lasts);
 }
 
 /*

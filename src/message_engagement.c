@@ -64,7 +64,10 @@ gather(TupleTableSlot *slot, void *arg)
 	ConditionOperator what;
 	Engagement *found;
 
-	slot_getsomeattrs(slot, Anum_events_occurred_at);
+	slot_getsomeattrs(slot, Anum_events_recorded_at);
+	if (evaluator->action.replayed &&
+		DatumGetTimestampTz(slot->tts_values[Anum_events_recorded_at - 1]) > evaluator->now)
+		return true;
 	if (slot->tts_isnull[Anum_events_rule_id - 1] ||
 		!event_kind(slot->tts_values[Anum_events_event_type - 1], &what))
 		return true;

@@ -58,6 +58,7 @@ static const char *const relation_names[] = {
 	[NUDGE_SUPPRESSIONS] = "suppressions",
 	[NUDGE_TIMERS] = "timers",
 	[NUDGE_TIMER_SIGNALS] = "timer_signals",
+	[NUDGE_LIFECYCLE_STAGES] = "lifecycle_stages",
 	[NUDGE_VARIANTS] = "variants",
 	[NUDGE_VARIANT_ASSIGNMENTS] = "variant_assignments",
 	[NUDGE_BANDIT_ARMS] = "bandit_arms",

@@ -20,6 +20,7 @@
 #include "owner.h"
 #include "plan.h"
 #include "queries.h"
+#include "relations.h"
 #include "rule_personalization.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
@@ -91,6 +92,12 @@ void
 check_expiry(FaultList *faults, const char *path, const Interval *expiry)
 {
 	check_span(faults, path, "Leave it out where triggers do not expire.", expiry);
+}
+
+void
+check_fallback_after(FaultList *faults, const char *path, const Interval *after)
+{
+	check_span(faults, path, "Leave it out for a day.", after);
 }
 
 void
@@ -175,44 +182,65 @@ check_cancel_on(FaultList *faults, const TextList *types)
 }
 
 /*
- * Which of the names are segments; the result lives in the caller's context.
+ * Which of the names a query returns that locks the rows of some of them; the
+ * result lives in the caller's context.
  */
 static bool *
-find_segments(const TextList *segments)
+find_names(SPIPlanPtr *plan, const char *query, const TextList *list)
 {
-	static SPIPlanPtr plan = NULL;
 	static const Oid types[] = {TEXTARRAYOID};
-	bool	   *found = palloc0(segments->n * sizeof(bool));
-	Datum	   *names = palloc(segments->n * sizeof(Datum));
+	bool	   *found = palloc0(list->n * sizeof(bool));
+	Datum	   *names = palloc(list->n * sizeof(Datum));
 	OwnerScope	scope;
 	Datum		array;
 	int			n = 0;
 
-	for (int i = 0; i < segments->n; i++)
+	for (int i = 0; i < list->n; i++)
 	{
-		if (segments->items[i] != NULL)
-			names[n++] = CStringGetTextDatum(segments->items[i]);
+		if (list->items[i] != NULL)
+			names[n++] = CStringGetTextDatum(list->items[i]);
 	}
 	array = PointerGetDatum(construct_array(names, n, TEXTOID, -1, false,
 											TYPALIGN_INT));
 
 	SPI_connect();
 	owner_begin(&scope);
-	if (SPI_execute_plan(plan_get(&plan, query_segments_lock, 1, types),
-						 &array, NULL, false, 0) != SPI_OK_SELECT)
-		elog(ERROR, "segments could not be read");
+	if (SPI_execute_plan(plan_get(plan, query, 1, types), &array, NULL, false,
+						 0) != SPI_OK_SELECT)
+		elog(ERROR, "names could not be read");
 	owner_end(&scope);
 	for (uint64 row = 0; row < SPI_processed; row++)
 	{
 		char	   *name = SPI_getvalue(SPI_tuptable->vals[row],
 										SPI_tuptable->tupdesc, 1);
 
-		for (int i = 0; i < segments->n; i++)
-			found[i] |= segments->items[i] != NULL &&
-				strcmp(segments->items[i], name) == 0;
+		for (int i = 0; i < list->n; i++)
+			found[i] |= list->items[i] != NULL &&
+				strcmp(list->items[i], name) == 0;
 	}
 	SPI_finish();
 	return found;
+}
+
+static bool *
+find_segments(const TextList *segments)
+{
+	static SPIPlanPtr plan = NULL;
+
+	return find_names(&plan, query_segments_lock, segments);
+}
+
+/*
+ * Before an upgrade, which brings the table, there are no stages.
+ */
+static bool *
+find_stages(const TextList *stages)
+{
+	static SPIPlanPtr plan = NULL;
+
+	if (!nudge_relation_exists(NUDGE_LIFECYCLE_STAGES))
+		return palloc0(stages->n * sizeof(bool));
+	return find_names(&plan, query_lifecycle_stages_lock, stages);
 }
 
 void
@@ -280,21 +308,34 @@ check_rule_references(FaultList *faults, const char *path, const List *names,
 	}
 }
 
+static TextList
+text_list_from_names(const List *names)
+{
+	TextList	list = {list_length(names)};
+
+	list.items = palloc(Max(list.n, 1) * sizeof(char *));
+	for (int i = 0; i < list.n; i++)
+		list.items[i] = list_nth(names, i);
+	return list;
+}
+
+static char *
+parameters_path(const char *path)
+{
+	return psprintf("%s%sparameters", path, path[0] == '\0' ? "" : ".");
+}
+
 void
 check_condition_references(FaultList *faults, const char *path,
 						   const Condition *condition, const char *own_name)
 {
-	List	   *names = condition_segments(condition, NIL);
-	TextList	segments = {list_length(names)};
-	char	   *at = psprintf("%s%sparameters", path, path[0] == '\0' ? "" : ".");
+	TextList	segments = text_list_from_names(condition_segments(condition, NIL));
+	char	   *at = parameters_path(path);
 	bool	   *found;
 
 	check_rule_references(faults, at, condition_rules(condition, NIL), own_name);
 	if (segments.n == 0)
 		return;
-	segments.items = palloc(segments.n * sizeof(char *));
-	for (int i = 0; i < segments.n; i++)
-		segments.items[i] = list_nth(names, i);
 	found = find_segments(&segments);
 	for (int i = 0; i < segments.n; i++)
 	{
@@ -302,6 +343,25 @@ check_condition_references(FaultList *faults, const char *path,
 			fault_add(faults, ERRCODE_FOREIGN_KEY_VIOLATION, at,
 					  "Insert it into nudge.segments first.",
 					  "segment \"%s\" does not exist", segments.items[i]);
+	}
+}
+
+void
+check_condition_stages(FaultList *faults, const char *path,
+					   const Condition *condition)
+{
+	TextList	stages = text_list_from_names(condition_stages(condition, NIL));
+	bool	   *found;
+
+	if (stages.n == 0)
+		return;
+	found = find_stages(&stages);
+	for (int i = 0; i < stages.n; i++)
+	{
+		if (!found[i])
+			fault_add(faults, ERRCODE_FOREIGN_KEY_VIOLATION, parameters_path(path),
+					  "Insert it into nudge.lifecycle_stages first; names are case-sensitive.",
+					  "lifecycle stage \"%s\" does not exist", stages.items[i]);
 	}
 }
 

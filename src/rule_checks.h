@@ -35,6 +35,8 @@ extern void check_delay(FaultList *faults, const char *path,
 						const Interval *delay);
 extern void check_expiry(FaultList *faults, const char *path,
 						 const Interval *expiry);
+extern void check_fallback_after(FaultList *faults, const char *path,
+								 const Interval *after);
 
 /* An interval that must be greater than 0; the hint is for one that is not. */
 extern void check_span(FaultList *faults, const char *path, const char *hint,
@@ -57,6 +59,13 @@ extern void check_segments(FaultList *faults, const TextList *segments);
 extern void check_condition_references(FaultList *faults, const char *path,
 									   const Condition *condition,
 									   const char *own_name);
+
+/*
+ * The same for lifecycle stages, apart since stages may refer to each other and are
+ * checked when all are there
+ */
+extern void check_condition_stages(FaultList *faults, const char *path,
+								   const Condition *condition);
 
 /* required, and the keys that the engine knows; path is that of the object */
 extern void check_personalization(FaultList *faults, const char *path,

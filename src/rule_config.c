@@ -568,7 +568,8 @@ read_fallback_after(Reader *reader)
 		return;
 	if (read_interval_text(reader->faults, "fallback_after", value,
 						   &config->fallback_after))
-		check_expiry(reader->faults, "fallback_after", &config->fallback_after);
+		check_fallback_after(reader->faults, "fallback_after",
+							 &config->fallback_after);
 }
 
 /*

@@ -66,4 +66,8 @@ typedef struct RuleConfig
 extern void rule_config_read(RuleConfig *config, Jsonb *document,
 							 FaultList *faults);
 
+/* Adds what it names and does not exist: template, segments (create_rule.c). */
+extern void rule_config_check_references(const RuleConfig *config,
+										 FaultList *faults);
+
 #endif							/* NUDGE_RULE_CONFIG_H */

@@ -8,7 +8,7 @@
  * the action: exact types in a hash table, substrings of types in an automaton,
  * and one node for the rules that any type may fire.  Below a type, rules are told
  * apart by page (exact ones hashed, substrings in an automaton), else by the
- * value of an attribute that must be equal to a constant, else by a type of action
+ * value of an attribute that must be equal to a constant (path_index.c), else by a type of action
  * that the user must have done before; those that have none of these conditions
  * are candidates whenever their type comes.
  *
@@ -28,7 +28,7 @@
 #include "automaton.h"
 #include "bytesmap.h"
 #include "firing.h"
-#include "utils/builtins.h"
+#include "path_index.h"
 #include "utils/memutils.h"
 
 /* Different action types of which it is kept which rules they may fire */
@@ -54,14 +54,6 @@ typedef struct SubstringIndex
 	Automaton  *automaton;
 } SubstringIndex;
 
-/* Values of one attribute, and the rules that ask for each */
-typedef struct AttributeIndex
-{
-	bool		of_user;
-	AttributePath path;
-	bytesmap_hash *values;		/* of RuleList */
-} AttributeIndex;
-
 /* Types of actions in the user's history, and the rules that count each */
 typedef struct CountedIndex
 {
@@ -77,8 +69,8 @@ typedef struct TypeNode
 	RuleList	direct;
 	bytesmap_hash *pages;		/* of RuleList */
 	SubstringIndex *page_substrings;
-	int			nattributes;
-	AttributeIndex *attributes;
+	PathIndex  *attributes[ROOT_ACTION_ANY + 1];	/* of RuleList, by root */
+	bool		user_asked;		/* whether any of them is of the user's row */
 	CountedIndex counted;
 } TypeNode;
 
@@ -157,31 +149,6 @@ list_add(RuleList *list, const Rule *rule)
 	list->rules[list->n++] = rule;
 }
 
-/*
- * The value of a key in a map, made (zeroed) if it is new.
- */
-static void *
-map_entry(bytesmap_hash **map, Bytes key, Size size)
-{
-	BytesMapEntry *entry;
-	bool		found;
-
-	if (*map == NULL)
-		*map = bytesmap_create(CurrentMemoryContext, 16, NULL);
-	entry = bytesmap_insert(*map, key, &found);
-	if (!found)
-		entry->value = palloc0(size);
-	return entry->value;
-}
-
-static void *
-map_find(bytesmap_hash *map, Bytes key)
-{
-	BytesMapEntry *entry = map == NULL ? NULL : bytesmap_lookup(map, key);
-
-	return entry == NULL ? NULL : entry->value;
-}
-
 static void
 substrings_add(SubstringIndex **where, Bytes pattern, const Rule *rule)
 {
@@ -190,7 +157,7 @@ substrings_add(SubstringIndex **where, Bytes pattern, const Rule *rule)
 
 	if (index == NULL)
 		index = *where = palloc0(sizeof(SubstringIndex));
-	place = map_entry(&index->known, pattern, sizeof(int));
+	place = bytesmap_entry(&index->known, pattern, sizeof(int));
 	if (*place == 0)
 	{
 		if (index->n == index->max)
@@ -223,78 +190,23 @@ substrings_finish(SubstringIndex *index)
 		index->automaton = automaton_build(index->patterns, index->n);
 }
 
-/*
- * A scalar as a key: values that are equal have equal keys.
- */
-static bool
-value_key(const JsonbValue *value, Bytes *key)
-{
-	char	   *data;
-
-	switch (value->type)
-	{
-		case jbvString:
-			data = palloc(value->val.string.len + 1);
-			data[0] = 's';
-			memcpy(data + 1, value->val.string.val, value->val.string.len);
-			key->data = data;
-			key->length = value->val.string.len + 1;
-			return true;
-		case jbvNumeric:
-			key->data = numeric_normalize(value->val.numeric);
-			key->length = strlen(key->data);
-			return true;
-		case jbvBool:
-			key->data = value->val.boolean ? "t" : "f";
-			key->length = 1;
-			return true;
-		default:
-			return false;
-	}
-}
-
-static bool
-same_path(const AttributePath *a, const AttributePath *b)
-{
-	if (a->root != b->root || a->nsteps != b->nsteps)
-		return false;
-	for (int i = 0; i < a->nsteps; i++)
-	{
-		if (a->steps[i].length != b->steps[i].length ||
-			memcmp(a->steps[i].name, b->steps[i].name,
-				   a->steps[i].length) != 0)
-			return false;
-	}
-	return true;
-}
-
 static void
 file_by_value(TypeNode *node, const Rule *rule, const Condition *condition)
 {
-	AttributeIndex *index = NULL;
+	const AttributePath *path = &condition->path;
 
-	for (int i = 0; i < node->nattributes && index == NULL; i++)
-	{
-		if (same_path(&node->attributes[i].path, &condition->path))
-			index = &node->attributes[i];
-	}
-	if (index == NULL)
-	{
-		int			n = node->nattributes++;
-
-		node->attributes = n == 0 ? palloc(sizeof(AttributeIndex)) :
-			repalloc(node->attributes, (n + 1) * sizeof(AttributeIndex));
-		index = &node->attributes[n];
-		index->of_user = condition->type == CONDITION_USER_ATTRIBUTE;
-		index->path = condition->path;
-		index->values = NULL;
-	}
+	if (node->attributes[path->root] == NULL)
+		node->attributes[path->root] = path_index_make();
+	node->user_asked |= condition->type == CONDITION_USER_ATTRIBUTE;
 	for (int i = 0; i < condition->nvalues; i++)
 	{
-		Bytes		key;
+		RuleList   *list = path_index_entry(node->attributes[path->root],
+											path->steps, path->nsteps,
+											&condition->values[i],
+											sizeof(RuleList));
 
-		if (value_key(&condition->values[i], &key))
-			list_add(map_entry(&index->values, key, sizeof(RuleList)), rule);
+		if (list != NULL)
+			list_add(list, rule);
 	}
 }
 
@@ -304,7 +216,7 @@ file_by_page(TypeNode *node, const Rule *rule, const Condition *condition)
 	for (int i = 0; i < condition->npatterns; i++)
 	{
 		if (condition->op == OPERATOR_EQUALS)
-			list_add(map_entry(&node->pages, condition->patterns[i],
+			list_add(bytesmap_entry(&node->pages, condition->patterns[i],
 							   sizeof(RuleList)), rule);
 		else
 			substrings_add(&node->page_substrings, condition->patterns[i],
@@ -316,7 +228,7 @@ static void
 file_by_count(TypeNode *node, const Rule *rule, const Condition *condition)
 {
 	for (int i = 0; i < condition->count->ntypes; i++)
-		list_add(map_entry(&node->counted.known, condition->count->types[i],
+		list_add(bytesmap_entry(&node->counted.known, condition->count->types[i],
 						   sizeof(RuleList)), rule);
 }
 
@@ -338,7 +250,8 @@ file_in_node(TypeNode *node, const Rule *rule, const Keys *keys)
 static bool
 asks_for_value(const Condition *condition)
 {
-	return condition->op == OPERATOR_EQUALS || condition->op == OPERATOR_IN;
+	return (condition->op == OPERATOR_EQUALS || condition->op == OPERATOR_IN) &&
+		condition->path.nsteps <= PATH_INDEX_MAX_STEPS;
 }
 
 /*
@@ -492,12 +405,12 @@ file_by_keys(RuleIndex *index, const Rule *rule, const Keys *keys)
 	Bytes		page_visit = {PAGE_VISIT, sizeof(PAGE_VISIT) - 1};
 
 	if (keys->pages)
-		file_in_node(map_entry(&index->types, page_visit, sizeof(TypeNode)),
+		file_in_node(bytesmap_entry(&index->types, page_visit, sizeof(TypeNode)),
 					 rule, keys);
 	else if (keys->types)
 	{
 		for (int i = 0; i < keys->types->npatterns; i++)
-			file_in_node(map_entry(&index->types, keys->types->patterns[i],
+			file_in_node(bytesmap_entry(&index->types, keys->types->patterns[i],
 								   sizeof(TypeNode)), rule, keys);
 	}
 	else if (keys->type_substrings)
@@ -705,7 +618,7 @@ search_substrings(RuleIndex *index, const SubstringIndex *substrings,
 static void
 resolve_type(RuleIndex *index, Bytes action_type, KnownType *known)
 {
-	known->node = map_find(index->types, action_type);
+	known->node = bytesmap_find(index->types, action_type);
 	known->by_substring.n = 0;
 	if (index->type_substrings != NULL)
 		search_substrings(index, index->type_substrings, action_type,
@@ -715,7 +628,7 @@ resolve_type(RuleIndex *index, Bytes action_type, KnownType *known)
 static const KnownType *
 known_type(RuleIndex *index, Bytes action_type)
 {
-	KnownType  *known = map_find(index->known_types, action_type);
+	KnownType  *known = bytesmap_find(index->known_types, action_type);
 	MemoryContext old;
 
 	if (known != NULL)
@@ -756,6 +669,66 @@ rule_index_rejects(RuleIndex *index, Bytes action_type)
 }
 
 static void
+collect_list(void *list, void *index)
+{
+	add_candidates(index, list);
+}
+
+static void
+search_document(RuleIndex *index, const PathIndex *attributes, Jsonb *document)
+{
+	if (attributes != NULL)
+		path_index_search(attributes, &document->root, collect_list, index);
+}
+
+/*
+ * An attribute of ROOT_ACTION_ANY counts only in the first document that has it;
+ * here it may be in either, as candidates are evaluated in any case.
+ */
+static void
+search_action(RuleIndex *index, const TypeNode *node, Action *action)
+{
+	const PathIndex *either = node->attributes[ROOT_ACTION_ANY];
+
+	if (either != NULL || node->attributes[ROOT_ACTION_DATA] != NULL)
+	{
+		search_document(index, node->attributes[ROOT_ACTION_DATA],
+						action_data(action));
+		search_document(index, either, action_data(action));
+	}
+	if (either != NULL || node->attributes[ROOT_CONTEXT] != NULL)
+	{
+		search_document(index, node->attributes[ROOT_CONTEXT],
+						action_context(action));
+		search_document(index, either, action_context(action));
+	}
+}
+
+static bool
+fetch_column(const PathStep *step, JsonbValue *value, const void *user)
+{
+	AttributePath path = {ROOT_USER_COLUMN, 1, unconstify(PathStep *, step)};
+
+	return user_attribute(user, &path, value);
+}
+
+static void
+search_user(RuleIndex *index, const TypeNode *node, const UserRow *user)
+{
+	if (!user->found)
+		return;
+	for (AttributeRoot root = ROOT_PROFILE; root < ROOT_USER_COLUMN; root++)
+	{
+		if (node->attributes[root] != NULL)
+			search_document(index, node->attributes[root],
+							user_document(user, root));
+	}
+	if (node->attributes[ROOT_USER_COLUMN] != NULL)
+		path_index_search_by(node->attributes[ROOT_USER_COLUMN], fetch_column,
+							 user, collect_list, index);
+}
+
+static void
 search_node(RuleIndex *index, const TypeNode *node, Action *action,
 			const UserSource *user)
 {
@@ -766,7 +739,7 @@ search_node(RuleIndex *index, const TypeNode *node, Action *action,
 	if ((node->pages != NULL || node->page_substrings != NULL) &&
 		action_page_url(action, &url))
 	{
-		const RuleList *list = map_find(node->pages, url);
+		const RuleList *list = bytesmap_find(node->pages, url);
 
 		if (list != NULL)
 			add_candidates(index, list);
@@ -774,23 +747,9 @@ search_node(RuleIndex *index, const TypeNode *node, Action *action,
 			search_substrings(index, node->page_substrings, url, NULL);
 	}
 
-	for (int i = 0; i < node->nattributes; i++)
-	{
-		const AttributeIndex *attribute = &node->attributes[i];
-		JsonbValue	value;
-		Bytes		key;
-		const RuleList *list;
-
-		if (attribute->of_user ?
-			!user_attribute(user->row(user->arg), &attribute->path, &value) :
-			!action_attribute(action, &attribute->path, &value))
-			continue;
-		if (!value_key(&value, &key))
-			continue;
-		list = map_find(attribute->values, key);
-		if (list != NULL)
-			add_candidates(index, list);
-	}
+	search_action(index, node, action);
+	if (node->user_asked)
+		search_user(index, node, user->row(user->arg));
 
 	if (node->counted.n > 0)
 	{

@@ -118,7 +118,8 @@ check_delivery(FaultList *faults, const TriggerData *trigger, HeapTuple row)
 		check_percent(faults, "holdout_percent", DatumGetFloat8(value));
 	value = row_column(trigger, row, "fallback_after", &isnull);
 	if (!isnull)
-		check_expiry(faults, "fallback_after", DatumGetIntervalP(value));
+		check_fallback_after(faults, "fallback_after",
+							 DatumGetIntervalP(value));
 }
 
 Datum
@@ -193,6 +194,7 @@ nudge_check_condition(PG_FUNCTION_ARGS)
 							 &faults, ""))
 	{
 		check_condition_references(&faults, "", &condition, NULL);
+		check_condition_stages(&faults, "", &condition);
 		if (operator == NULL)
 			row = with_operator(trigger, row, &condition);
 	}

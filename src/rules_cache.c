@@ -11,9 +11,10 @@
  *
  * Rules are loaded under a snapshot taken at the time of the load, not under the
  * transaction's: under REPEATABLE READ the latter would keep showing the rules
- * of its start, and a cache outlives transactions anyhow.  Under SERIALIZABLE
- * the load uses SnapshotSelf, which takes no predicate locks, so that a change
- * of rules never makes the application's transaction fail.
+ * of its start, and a cache outlives transactions anyhow.  All tables are read
+ * under the same one, as a rule that changes meanwhile would otherwise be seen
+ * twice, or without its conditions.  The scans themselves see every version of a
+ * row and ask the snapshot about each (load_table).
  *
  * A generation of rules is pinned while a statement uses it; one that has been
  * replaced is freed with its last pin, or at the end of the transaction if an
@@ -530,6 +531,10 @@ typedef void (*RowLoader) (void *element, const Datum *values,
 
 /*
  * Reads a whole table into a vector.
+ *
+ * The scan is one of SnapshotAny, and the snapshot is asked about each tuple:
+ * under SERIALIZABLE a scan with an MVCC snapshot takes predicate locks, with
+ * which a change of rules could make the application's transaction fail.
  */
 static void
 load_table(const TableColumns *columns, Snapshot snapshot, Vector *vector,
@@ -539,7 +544,7 @@ load_table(const TableColumns *columns, Snapshot snapshot, Vector *vector,
 	AttrNumber	later[MAX_COLUMNS];
 	Datum		values[MAX_COLUMNS];
 	bool		nulls[MAX_COLUMNS];
-	TableScanDesc scan = table_beginscan(table, snapshot, 0, NULL);
+	TableScanDesc scan = table_beginscan(table, SnapshotAny, 0, NULL);
 	TupleTableSlot *slot = table_slot_create(table, NULL);
 
 	for (int i = 0; i < columns->nlater; i++)
@@ -548,6 +553,8 @@ load_table(const TableColumns *columns, Snapshot snapshot, Vector *vector,
 	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
 	{
 		CHECK_FOR_INTERRUPTS();
+		if (!table_tuple_satisfies_snapshot(table, slot, snapshot))
+			continue;
 		slot_getallattrs(slot);
 		memcpy(values, slot->tts_values, columns->nfirst * sizeof(Datum));
 		memcpy(nulls, slot->tts_isnull, columns->nfirst * sizeof(bool));
@@ -731,27 +738,19 @@ load_rules(MemoryContext context, RowLoader rule_loader,
 	Vector		segments = {sizeof(Segment)};
 	Vector		quiet_hours = {sizeof(QuietHours)};
 	Vector		variants = {sizeof(Variant)};
-	Snapshot	snapshot = NULL;
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
 
-	if (!IsolationIsSerializable())
-		snapshot = RegisterSnapshot(GetLatestSnapshot());
-	load_table(&rules_columns, snapshot ? snapshot : SnapshotSelf, &rows,
-			   rule_loader);
-	load_table(&conditions_columns, snapshot ? snapshot : SnapshotSelf,
-			   &conditions, condition_loader);
-	load_table(&frequency_caps_columns, snapshot ? snapshot : SnapshotSelf, &caps,
-			   LOADER(load_cap));
-	load_table(&segments_columns, snapshot ? snapshot : SnapshotSelf, &segments,
-			   segment_loader);
-	load_channels(rules, snapshot ? snapshot : SnapshotSelf);
+	load_table(&rules_columns, snapshot, &rows, rule_loader);
+	load_table(&conditions_columns, snapshot, &conditions, condition_loader);
+	load_table(&frequency_caps_columns, snapshot, &caps, LOADER(load_cap));
+	load_table(&segments_columns, snapshot, &segments, segment_loader);
+	load_channels(rules, snapshot);
 	if (nudge_relation_exists(NUDGE_QUIET_HOURS))
-		load_table(&quiet_hours_columns, snapshot ? snapshot : SnapshotSelf,
-				   &quiet_hours, LOADER(quiet_hours_load));
+		load_table(&quiet_hours_columns, snapshot, &quiet_hours,
+				   LOADER(quiet_hours_load));
 	if (nudge_relation_exists(NUDGE_VARIANTS))
-		load_table(&variants_columns, snapshot ? snapshot : SnapshotSelf,
-				   &variants, LOADER(variant_load));
-	if (snapshot)
-		UnregisterSnapshot(snapshot);
+		load_table(&variants_columns, snapshot, &variants, LOADER(variant_load));
+	UnregisterSnapshot(snapshot);
 
 	sort_vector(&rows, compare_rules);
 	sort_vector(&conditions, compare_conditions);

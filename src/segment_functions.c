@@ -35,7 +35,8 @@ PG_FUNCTION_INFO_V1(nudge_json_fits);
 PG_FUNCTION_INFO_V1(nudge_user_fits);
 
 /*
- * The segment that an argument names
+ * The segment that an argument names; 22023 where it is null, 23503 where there is
+ * none.
  */
 static const Segment *
 segment_argument(FunctionCallInfo fcinfo, int arg, const Rules *rules)
@@ -45,14 +46,14 @@ segment_argument(FunctionCallInfo fcinfo, int arg, const Rules *rules)
 
 	if (PG_ARGISNULL(arg))
 		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("the name of a segment must not be null"),
 				 errhint("Names are in nudge.segments.")));
 	name = text_to_cstring(PG_GETARG_TEXT_PP(arg));
 	segment = rules_find_segment(rules, name);
 	if (segment == NULL)
 		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				(errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
 				 errmsg("segment \"%s\" does not exist", name),
 				 errdetail("There is no such row in nudge.segments."),
 				 errhint("Names are in nudge.segments; they are case-sensitive.")));

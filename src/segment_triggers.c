@@ -68,7 +68,10 @@ check_condition(FaultList *faults, const char *path, const char *name,
 				  "Name other segments only.",
 				  "segment \"%s\" refers to itself", name);
 	else
+	{
 		check_condition_references(faults, path, condition, NULL);
+		check_condition_stages(faults, path, condition);
+	}
 }
 
 static void

@@ -21,6 +21,7 @@
 #include "schedule.h"
 #include "timer_occurrence.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(nudge_local_instant);
@@ -28,6 +29,21 @@ PG_FUNCTION_INFO_V1(nudge_timer_next);
 PG_FUNCTION_INFO_V1(nudge_clock_next);
 PG_FUNCTION_INFO_V1(nudge_timer_wants);
 PG_FUNCTION_INFO_V1(nudge_fire_timer);
+
+/*
+ * These functions are internal, and called by SQL of ours; somebody who may call
+ * them by hand should get an error for nulls, not a crash.
+ */
+static void
+refuse_null(FunctionCallInfo fcinfo, int arg)
+{
+	if (PG_ARGISNULL(arg))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument %d of nudge.%s() must not be null", arg + 1,
+						get_func_name(fcinfo->flinfo->fn_oid)),
+				 errhint("Call nudge.run_timers() instead.")));
+}
 
 static Datum
 occurrence_row(FunctionCallInfo fcinfo, bool found, const TimerOccurrence *next)
@@ -69,15 +85,20 @@ nudge_local_instant(PG_FUNCTION_ARGS)
 Datum
 nudge_timer_next(PG_FUNCTION_ARGS)
 {
-	const Rules *rules = rules_acquire();
-	const Rule *rule = rules_find(rules, PG_GETARG_INT64(0));
+	const Rules *rules;
+	const Rule *rule;
 	TimestampTz floor = PG_GETARG_TIMESTAMPTZ(2);
-	History    *history = history_open();
+	History    *history;
 	UserRow		user;
 	TimerOccurrence next;
 	JsonbValue	value;
 	bool		found = false;
 
+	for (int i = 0; i < 3; i++)
+		refuse_null(fcinfo, i);
+	rules = rules_acquire();
+	rule = rules_find(rules, PG_GETARG_INT64(0));
+	history = history_open();
 	history_user(history, PG_GETARG_DATUM(1), &user);
 	if (rule != NULL && rule->schedule != NULL)
 	{
@@ -189,11 +210,16 @@ fire(Evaluator *evaluator, const Rule *rule, bool late)
 Datum
 nudge_fire_timer(PG_FUNCTION_ARGS)
 {
-	Evaluator	evaluator = {rules_acquire()};
-	const Rule *rule = rules_find(evaluator.rules, PG_GETARG_INT64(0));
+	Evaluator	evaluator = {0};
+	const Rule *rule;
 	FiredRules	fired = {0};
 	FiredRules *outer = fired_rules;
 
+	for (int i = 0; i < 7; i++)
+		refuse_null(fcinfo, i);
+	refuse_null(fcinfo, 8);
+	evaluator.rules = rules_acquire();
+	rule = rules_find(evaluator.rules, PG_GETARG_INT64(0));
 	fired.context = CurrentMemoryContext;
 	if (is_running(rule))
 	{

@@ -313,7 +313,7 @@ static bool
 any_column_changes(const TriggerData *trigger)
 {
 	static const char *const columns[] = {
-		"timezone", "profile", "behavior", "preferences", "created_at"
+		"user_id", "timezone", "profile", "behavior", "preferences", "created_at"
 	};
 
 	for (int i = 0; i < lengthof(columns); i++)
@@ -324,11 +324,15 @@ any_column_changes(const TriggerData *trigger)
 	return false;
 }
 
+/*
+ * A user of another id is a new one: timers are kept by id.
+ */
 static void
 note_change(const TriggerData *trigger, TimerSignals *signals)
 {
 	const TimerIndex *index = signals->index;
-	bool		update = TRIGGER_FIRED_BY_UPDATE(trigger->tg_event);
+	bool		update = TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) &&
+		!row_column_changes(trigger, "user_id");
 	bool		moved = update && row_column_changes(trigger, "timezone");
 	TimestampTz now = GetCurrentTransactionStartTimestamp();
 	UserRow		was;

@@ -82,30 +82,31 @@ user_column(const UserRow *user, const char *name, JsonbValue *value)
 	return false;
 }
 
+Jsonb *
+user_document(const UserRow *user, AttributeRoot root)
+{
+	switch (root)
+	{
+		case ROOT_PROFILE:
+			return DatumGetJsonbP(user->values[Anum_users_profile - 1]);
+		case ROOT_BEHAVIOR:
+			return DatumGetJsonbP(user->values[Anum_users_behavior - 1]);
+		case ROOT_PREFERENCES:
+			return DatumGetJsonbP(user->values[Anum_users_preferences - 1]);
+		default:
+			elog(ERROR, "attribute root %d is not a document of a user", root);
+			return NULL;		/* keep compiler quiet */
+	}
+}
+
 bool
 user_attribute(const UserRow *user, const AttributePath *path,
 			   JsonbValue *value)
 {
-	AttrNumber	attnum;
-
 	if (!user->found)
 		return false;
-	switch (path->root)
-	{
-		case ROOT_USER_COLUMN:
-			return user_column(user, path->steps[0].name, value);
-		case ROOT_PROFILE:
-			attnum = Anum_users_profile;
-			break;
-		case ROOT_BEHAVIOR:
-			attnum = Anum_users_behavior;
-			break;
-		case ROOT_PREFERENCES:
-			attnum = Anum_users_preferences;
-			break;
-		default:
-			elog(ERROR, "attribute root %d is not one of a user", path->root);
-	}
-	return jsonb_at_path(DatumGetJsonbP(user->values[attnum - 1]),
-						 path->steps, path->nsteps, value);
+	if (path->root == ROOT_USER_COLUMN)
+		return user_column(user, path->steps[0].name, value);
+	return jsonb_at_path(user_document(user, path->root), path->steps,
+						 path->nsteps, value);
 }

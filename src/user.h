@@ -56,6 +56,9 @@ extern void user_from_tuple(UserRow *user, HeapTuple tuple, TupleDesc desc,
 /* The time zone as a C string; NULL where there is none. */
 extern char *user_timezone(const UserRow *user);
 
+/* The document at a root of user_attribute, of a user who has a row */
+extern Jsonb *user_document(const UserRow *user, AttributeRoot root);
+
 /* Value of a user_attribute; false where it is missing or null. */
 extern bool user_attribute(const UserRow *user, const AttributePath *path,
 						   JsonbValue *value);

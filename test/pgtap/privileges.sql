@@ -90,7 +90,7 @@ INSERT INTO callable VALUES ('marketer', 'channel_scores'), ('marketer', 'coordi
 INSERT INTO allowed
 SELECT 'marketer', 'lifecycle_stages', p, '*' FROM unnest('{SELECT,INSERT,UPDATE,DELETE}'::text[]) AS p;
 INSERT INTO allowed VALUES ('marketer', 'lifecycle_flow', 'SELECT', '*'), ('analyst', 'lifecycle_flow', 'SELECT', '*');
-INSERT INTO callable VALUES ('executor', 'run_lifecycle');
+INSERT INTO callable VALUES ('executor', 'run_lifecycle'), ('executor', 'prune_transitions');
 
 -- Feedback
 INSERT INTO allowed
@@ -99,6 +99,8 @@ FROM unnest('{marketer,analyst}'::text[]) AS a;
 INSERT INTO callable
 SELECT a, r FROM unnest('{marketer,analyst}'::text[]) AS a, unnest('{wilson_low,wilson_high}'::text[]) AS r;
 
+-- Reports
+INSERT INTO callable VALUES ('marketer', 'backtest');
 -- Events in
 INSERT INTO allowed
 SELECT 'marketer', t, p, '*'
@@ -106,6 +108,27 @@ FROM unnest('{machine_agents,conversion_goals}'::text[]) AS t, unnest('{SELECT,I
 INSERT INTO callable VALUES
     ('app', 'record_conversion'), ('mailer', 'ingest_webhook'), ('marketer', 'rescore_machine_events'),
     ('executor', 'rescore_machine_events'), ('executor', 'collect_conversions'), ('executor', 'prune_conversions');
+-- Attribution
+INSERT INTO allowed
+SELECT 'marketer', 'attribution_models', p, '*' FROM unnest('{SELECT,INSERT,UPDATE,DELETE}'::text[]) AS p
+UNION ALL
+SELECT 'analyst', 'attribution_models', 'SELECT', '*'
+UNION ALL
+SELECT a, t, 'SELECT', '*' FROM unnest('{marketer,analyst}'::text[]) AS a, unnest('{attribution_effects,attribution,attribution_daily}'::text[]) AS t;
+INSERT INTO callable VALUES ('marketer', 'attribute_conversion'), ('marketer', 'attribution_tail'), ('marketer', 'recompute_attribution'),
+    ('analyst', 'attribute_conversion'), ('analyst', 'attribution_tail'),
+    ('executor', 'run_attribution'), ('executor', 'recompute_attribution');
+
+-- Optimisers
+INSERT INTO allowed
+SELECT 'marketer', 'optimization_thresholds', p, '*' FROM unnest('{SELECT,INSERT,UPDATE,DELETE}'::text[]) AS p;
+INSERT INTO allowed VALUES
+    ('marketer', 'optimizations', 'SELECT', '*'), ('analyst', 'optimizations', 'SELECT', '*'),
+    ('marketer', 'recommendations', 'SELECT', '*'), ('analyst', 'recommendations', 'SELECT', '*');
+INSERT INTO callable VALUES
+    ('executor', 'monitor_and_optimize'), ('marketer', 'undo_optimization'), ('marketer', 'rule_violations'),
+    ('marketer', 'adaptive_recommendations'), ('marketer', 'apply_recommendation'), ('marketer', 'undo_recommendation'),
+    ('marketer', 'confidence_greater'), ('analyst', 'confidence_greater');
 
 -- Variants
 INSERT INTO allowed

@@ -127,6 +127,10 @@ SELECT pg_temp.bad('lifecycle_stage', '{"stage": ""}');
 SELECT pg_temp.bad('lifecycle_stage', '{"stages": []}');
 SELECT pg_temp.bad('lifecycle_stage', '{"stage": "new", "stages": ["new"]}');
 SELECT pg_temp.bad('lifecycle_stage', '{"stage": "new"}', 'contains');
+SELECT pg_temp.bad('lifecycle_stage', '{"stage": "New"}');
+SELECT pg_temp.bad('lifecycle_stage', '{"stages": ["new", "none", "nobody"]}', 'not_in');
+SELECT pg_temp.bad_rule('[{"not": {"any": [{"type": "lifecycle_stage", "parameters": {"stage": "none"}}]}}]');
+SELECT pg_temp.refused($$INSERT INTO nudge.segments (name, conditions) VALUES ('refused', '[{"type": "lifecycle_stage", "parameters": {"stage": "none"}}]')$$);
 
 -- Groups, as rows
 SELECT pg_temp.bad('all', '{}');

@@ -384,6 +384,36 @@ GROUP BY 1, 2 ORDER BY 1, 2;
 ROLLBACK;
 
 --
+-- A statement of many users reads the index of actions as a whole from some user on, and
+-- says of each what a look for that user alone would have said.  The second rule is never
+-- met by a type that is only the beginning of its own.
+--
+BEGIN;
+SELECT nudge.create_rule(jsonb_build_object('name', v.name, 'type', 'behavioral', 'conditions', jsonb_build_array(
+    '{"type": "action_type", "parameters": {"types": "visit"}}'::jsonb,
+    jsonb_build_object('type', 'action_count', 'parameters', jsonb_build_object('action_type', v.wanted))))) > 0 AS created
+FROM (VALUES ('asked', 'quote'), ('long', repeat('q', 100)), ('nobody', 'quota')) AS v (name, wanted);
+INSERT INTO nudge.actions (user_id, action_type)
+SELECT 'many ' || n, 'quote' FROM generate_series(1, 900, 3) AS n;
+INSERT INTO nudge.actions (user_id, action_type)
+SELECT 'many ' || n, repeat('q', 99 + n % 2) FROM generate_series(1, 900, 7) AS n;
+-- Of the users of the statement some ask before they visit, and some after.
+INSERT INTO nudge.actions (user_id, action_type)
+SELECT 'many ' || n, t.action_type
+FROM generate_series(1, 900) AS n,
+     LATERAL (VALUES (1, 'quote', n % 5 = 0), (2, 'visit', true), (3, 'visit', n % 11 = 0), (4, 'quote', n % 13 = 0)) AS t (place, action_type, does)
+WHERE t.does ORDER BY n, place;
+SELECT a.rule, count(*) FILTER (WHERE a.fires) AS fired, count(*) FILTER (WHERE a.expected) AS expected,
+       count(*) FILTER (WHERE a.expected IS DISTINCT FROM a.fires) AS differences
+FROM (SELECT r.name AS rule, p.action_id IS NOT NULL AS fires, EXISTS (
+                 SELECT FROM nudge.actions past WHERE past.user_id = v.user_id AND past.action_id < v.action_id
+                 AND past.action_type = CASE r.name WHEN 'asked' THEN 'quote' WHEN 'long' THEN repeat('q', 100) ELSE 'quota' END) AS expected
+      FROM nudge.actions v CROSS JOIN nudge.rules r LEFT JOIN nudge.pending p USING (action_id, rule_id)
+      WHERE v.action_type = 'visit' AND v.user_id LIKE 'many %') AS a
+GROUP BY 1 ORDER BY 1;
+ROLLBACK;
+
+--
 -- What explain shows of each
 --
 \pset format unaligned

@@ -4,6 +4,7 @@ DELETE FROM nudge.pending;
 DELETE FROM nudge.message_queue;
 DELETE FROM nudge.executor_runs;
 DELETE FROM nudge.tallies;
+DELETE FROM nudge.timer_signals;
 SELECT nudge.maintain() IS NOT NULL AS maintained;
 SELECT key, value FROM nudge.health h, jsonb_each(to_jsonb(h)) WITH ORDINALITY
 WHERE key <> 'partitions' ORDER BY ordinality;
@@ -63,6 +64,13 @@ SELECT status, outbox_claimed, leases_over FROM nudge.health;
 ROLLBACK TO well;
 INSERT INTO nudge.tallies (tally, amount) VALUES ('history_rows', 5), ('history_rows', 6), ('unknown_message_events', 1);
 SELECT status, history_rows, unknown_message_events FROM nudge.health;
+
+-- What schedules have still to look at
+INSERT INTO nudge.timer_signals (at, action_id, user_id, signal) VALUES
+    ('2021-05-02 00:00+00', 2, 'health', 'action'), ('2021-05-01 00:00+00', 1, 'health', 'action'), ('2021-05-03 00:00+00', 3, 'health', 'user');
+SELECT timer_signals, oldest_timer_signal = '2021-05-01 00:00+00' AS since_the_first FROM nudge.health;
+DELETE FROM nudge.timer_signals;
+SELECT timer_signals, oldest_timer_signal FROM nudge.health;
 ROLLBACK TO well;
 DO $$
 BEGIN

@@ -78,6 +78,24 @@ SET nudge.timezone = 'Asia/Tokyo';
 INSERT INTO nudge.lifecycle_transitions VALUES ('eve', 'a', 'b', '2021-01-03 14:59'), ('eve', 'a', 'b', '2021-01-03 15:00'),
     ('eve', 'a', 'b', '2021-01-04'), ('pat', 'a', 'b', '2021-01-04');
 SELECT week, users FROM nudge.lifecycle_flow WHERE from_stage = 'a' ORDER BY week;
+
+-- Old transitions go, by whole weeks, and their numbers stay; what comes late is added
+BEGIN;
+DELETE FROM nudge.lifecycle_transitions WHERE from_stage IS DISTINCT FROM 'a';
+INSERT INTO nudge.lifecycle_transitions
+SELECT u, NULL, 'b', w - d
+FROM (SELECT date_trunc('week', now() - interval '90 days', 'Asia/Tokyo') AS w) AS oldest,
+    (VALUES ('kept', interval '0'), ('gone', interval '1 us'), ('gone', interval '2 us')) AS v (u, d);
+CREATE TEMP TABLE flow AS TABLE nudge.lifecycle_flow;
+SELECT nudge.prune_transitions();
+SELECT user_id FROM nudge.lifecycle_transitions;
+SELECT week < '2022-01-01', from_stage, to_stage, users FROM nudge.lifecycle_weeks ORDER BY week;
+TABLE flow EXCEPT TABLE nudge.lifecycle_flow;
+TABLE nudge.lifecycle_flow EXCEPT TABLE flow;
+INSERT INTO nudge.lifecycle_transitions VALUES ('late', 'a', 'b', '2021-01-04'), ('late', NULL, 'b', '2021-01-04');
+SELECT nudge.prune_transitions(), nudge.prune_transitions();
+SELECT week, from_stage, users FROM nudge.lifecycle_flow WHERE week < '2022-01-01' ORDER BY week, from_stage;
+ROLLBACK;
 RESET nudge.timezone;
 DELETE FROM nudge.lifecycle_transitions WHERE from_stage = 'a';
 

@@ -13,6 +13,10 @@ INSERT INTO nudge.lifecycle_stages (name, position, conditions) VALUES ('x', 9, 
 INSERT INTO nudge.lifecycle_stages (name, position, conditions) VALUES ('x', 9, '[{"type": "action_type", "parameters": {"types": ["a"]}}]');
 INSERT INTO nudge.lifecycle_stages (name, position, conditions) VALUES ('x', 9, '[{"any": [{"not": {"type": "action_attribute", "parameters": {"path": "a", "value": 1}}}]}]');
 INSERT INTO nudge.lifecycle_stages (name, position, conditions) VALUES ('x', 9, '[{"type": "segment", "parameters": {"segment": "none"}}]');
+INSERT INTO nudge.lifecycle_stages (name, position, conditions) VALUES
+    ('x', 9, '[{"type": "lifecycle_stage", "parameters": {"stages": ["x", "y"]}}]'),
+    ('y', 10, '[{"not": {"type": "lifecycle_stage", "parameters": {"stages": ["x", "z"]}}}]');
+UPDATE nudge.lifecycle_stages SET conditions = '[{"type": "lifecycle_stage", "parameters": {"stage": "z"}}]' WHERE name = 'new';
 INSERT INTO nudge.lifecycle_stages (name, position, conditions) VALUES ('x', 9, '[{"type": "jsonpath", "parameters": {"path": "$.user["}}]');
 INSERT INTO nudge.lifecycle_stages (name, position, conditions) VALUES ('x', 9, '{"type": "action_count"}');
 INSERT INTO nudge.lifecycle_stages (name, position, conditions) VALUES ('x', 9, NULL);
@@ -21,6 +25,7 @@ INSERT INTO nudge.lifecycle_stages (name, position, conditions) VALUES ('new', 9
 INSERT INTO nudge.lifecycle_stages (name, position, conditions) VALUES ('', 9, '[]');
 INSERT INTO nudge.lifecycle_stages (name, position, conditions, match) VALUES ('x', 9, '[]', 'some');
 INSERT INTO nudge.lifecycle_stages (name, position, conditions, lasts) VALUES ('x', 9, '[]', '0');
+INSERT INTO nudge.lifecycle_stages (name, position, conditions, lasts) VALUES ('x', 9, '[]', '101 years');
 UPDATE nudge.lifecycle_stages SET conditions = '[{"type": "action_count", "parameters": {"action_type": "*", "min": -1}}]' WHERE name = 'new';
 SELECT count(*), md5(string_agg(name, ' ' ORDER BY position)) = md5('new active at_risk dormant churned won_back') AS unchanged
 FROM nudge.lifecycle_stages;
@@ -52,6 +57,12 @@ INSERT INTO nudge.lifecycle_stages (name, position, conditions) VALUES ('broken'
 RESET session_replication_role;
 SELECT nudge.run_lifecycle('2021-01-02');
 SELECT lifecycle_stage FROM nudge.users;
+-- a time that leads past the end of time ends at once
+BEGIN;
+UPDATE nudge.lifecycle_stages SET lasts = '5900000 years -2123999999 days' WHERE name = 'new';
+UPDATE nudge.users SET created_at = '2021-01-02';
+SELECT nudge.run_lifecycle('2021-01-03');
+ROLLBACK;
 
 -- What cannot be computed does not hold
 INSERT INTO nudge.lifecycle_stages (name, position, conditions) VALUES

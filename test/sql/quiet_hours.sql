@@ -153,6 +153,69 @@ SELECT * FROM pg_temp.at('utc', 'batch never', '2026-01-05 23:00');
 RESET nudge.batch_interval;
 
 --
+-- Other zones, and days that there are not: against a search, in steps of a quarter of
+-- an hour, for the spans from the first instant that shows the beginning to the last
+-- that shows the end.  Nothing is different.
+--
+CREATE FUNCTION pg_temp.showing(wall timestamp, zone text, last boolean) RETURNS timestamptz LANGUAGE sql AS $$
+    SELECT CASE WHEN last THEN max(i) FILTER (WHERE (i - interval '15 min') AT TIME ZONE zone < wall) ELSE min(i) END
+    FROM generate_series((wall AT TIME ZONE 'UTC') - interval '27 hours', (wall AT TIME ZONE 'UTC') + interval '27 hours', interval '15 min') AS i
+    WHERE i AT TIME ZONE zone >= wall
+$$;
+CREATE FUNCTION pg_temp.spans(zone text, around timestamp, starts time, ends time, days text[]) RETURNS SETOF tstzrange LANGUAGE sql AS $$
+    SELECT tstzrange(a, b)
+    FROM generate_series(around - interval '9 days', around + interval '9 days', interval '1 day') AS d,
+        pg_temp.showing(d + starts, zone, false) AS a,
+        pg_temp.showing(d + CASE WHEN ends <= starts THEN interval '1 day' ELSE '0' END + ends::interval, zone, true) AS b
+    WHERE a < b AND (days IS NULL OR lower(to_char(d, 'dy')) = ANY (days))
+$$;
+CREATE TEMP TABLE differences (kind text, zone text, starts time, ends time, days text[], at timestamptz, got timestamptz, wanted timestamptz);
+INSERT INTO nudge.users (user_id, email) VALUES ('qh_searched', 'x@example.org');
+INSERT INTO nudge.rules (name, trigger_type, template_id) VALUES ('qh searched', 'behavioral', 'qh');
+DO $$
+DECLARE
+    w record; z record; s tstzrange; spans tstzrange[]; at timestamptz; got timestamptz; wanted timestamptz; tried int := 0;
+BEGIN
+    DELETE FROM nudge.quiet_hours;
+    FOR w IN SELECT * FROM (VALUES ('quiet', time '22:00', time '02:15', NULL::text[]), ('quiet', '01:45', '02:15', NULL), ('quiet', '09:00', '17:00', '{fri,sat}'), ('quiet', '00:00', '24:00', '{fri}'),
+                                   ('window', '22:00', '02:15', NULL), ('window', '02:00', '02:30', NULL), ('window', '02:00', '03:00', '{sun}'), ('window', '00:00', '24:00', '{fri}')) AS v (kind, starts, ends, days) LOOP
+        IF w.kind = 'quiet' THEN
+            INSERT INTO nudge.quiet_hours (starts, ends, days) VALUES (w.starts, w.ends, w.days);
+        ELSE
+            UPDATE nudge.rules SET send_between = ARRAY[w.starts, w.ends], send_on = w.days WHERE name = 'qh searched';
+        END IF;
+        FOR z IN SELECT * FROM (VALUES ('Australia/Lord_Howe', timestamp '2011-04-02'), ('Australia/Lord_Howe', '2011-10-01'), ('Pacific/Apia', '2011-12-29'),
+                                       ('America/New_York', '2011-11-05'), ('America/New_York', '2011-03-12'), ('Europe/Oslo', '2011-10-29')) AS v (name, around) LOOP
+            spans := ARRAY(SELECT pg_temp.spans(z.name, z.around, w.starts, w.ends, w.days));
+            UPDATE nudge.users SET timezone = z.name WHERE user_id = 'qh_searched';
+            FOR at IN SELECT generate_series(z.around AT TIME ZONE 'UTC' - interval '14 hours', z.around AT TIME ZONE 'UTC' + interval '50 hours', interval '105 min') LOOP
+                INSERT INTO nudge.pending (user_id, rule_id, priority, fired_at, due_at) SELECT 'qh_searched', rule_id, 'normal', at, at FROM nudge.rules WHERE name = 'qh searched';
+                PERFORM nudge.execute_pending(as_of => at);
+                SELECT coalesce(min(p.due_at), at) INTO got FROM nudge.pending p WHERE p.user_id = 'qh_searched';
+                DELETE FROM nudge.pending p WHERE p.user_id = 'qh_searched';
+                wanted := at;
+                IF w.kind = 'window' THEN
+                    SELECT min(greatest(lower(x), at)) INTO wanted FROM unnest(spans) AS x WHERE upper(x) > at;
+                ELSE
+                    FOREACH s IN ARRAY spans LOOP	-- they are in order
+                        wanted := CASE WHEN s @> wanted THEN upper(s) ELSE wanted END;
+                    END LOOP;
+                END IF;
+                tried := tried + 1;
+                IF got IS DISTINCT FROM wanted THEN
+                    INSERT INTO differences VALUES (w.kind, z.name, w.starts, w.ends, w.days, at, got, wanted);
+                END IF;
+            END LOOP;
+        END LOOP;
+        DELETE FROM nudge.quiet_hours;
+        UPDATE nudge.rules SET send_between = NULL, send_on = NULL WHERE name = 'qh searched';
+    END LOOP;
+    ASSERT tried > 1000;
+END
+$$;
+SELECT * FROM differences;
+
+--
 -- explain, at the time of now
 --
 DELETE FROM nudge.quiet_hours;

@@ -166,6 +166,25 @@ SELECT executed, skipped FROM nudge.execute_pending(as_of => '2020-07-05');
 SELECT entered_at FROM nudge.rule_entries WHERE user_id = 're_ida';
 SELECT event_type, reason FROM pg_temp.told WHERE user_id = 're_ida' ORDER BY 1, 2;
 
+-- An entry lives as long as a message that follows up one of it; a claim that refuses
+-- the last one ends it.
+INSERT INTO nudge.users (user_id, email, push_token) VALUES ('re_jan', 'jan@example.org', 't');
+INSERT INTO nudge.templates (template_id, channel, body_text) VALUES ('re', 'push', 'x');
+UPDATE nudge.rules SET channels = '{email,push}', channel_strategy = 'fallback', fallback_after = '1 hour' WHERE name = 're re_once';
+SELECT pg_temp.fire('jan', 're_once', '2020-07-10 10:00');
+SELECT executed FROM nudge.execute_pending(as_of => '2020-07-10 10:00');
+SELECT count(nudge.nack(message_id, claim_token, 'busy', false)) FROM nudge.claim('re') WHERE user_id = 're_jan';
+SELECT executed FROM nudge.execute_pending(as_of => '2020-07-10 11:00');
+SELECT nudge.finish_message(message_id, 'failed', 'failed', 'permanent', 'x') FROM nudge.outbox WHERE user_id = 're_jan' AND channel = 'email';
+SELECT count(*) FROM nudge.rule_entries WHERE user_id = 're_jan';
+SELECT cardinality(nudge.register_action('re_jan', 're_once')) AS fired;
+SELECT nudge.suppress('re_jan', reason => 'manual');
+SELECT count(*) FROM nudge.claim('re') WHERE user_id = 're_jan';
+SELECT count(*) FROM nudge.rule_entries WHERE user_id = 're_jan';
+SELECT nudge.unsuppress('re_jan');
+SELECT cardinality(nudge.register_action('re_jan', 're_once')) AS fired;
+UPDATE nudge.rules SET channels = '{email}', channel_strategy = 'best' WHERE name = 're re_once';
+
 -- The other isolation levels
 BEGIN ISOLATION LEVEL REPEATABLE READ;
 SELECT pg_temp.fire('gus', 're_once', '2020-08-01', '2020-08-02');

@@ -13,9 +13,19 @@ $$;
 CREATE FUNCTION pg_temp.word(longest int) RETURNS text LANGUAGE sql VOLATILE AS $$
     SELECT string_agg(pg_temp.pick('a', 'b', '/', 'ä'), '') FROM generate_series(1, 1 + floor(random() * longest)::int)
 $$;
+CREATE FUNCTION pg_temp.path() RETURNS text LANGUAGE sql VOLATILE AS $$
+    SELECT pg_temp.pick('k' || floor(random() * 20), 'list.' || floor(random() * 5 - 2), 'deep.k' || floor(random() * 20), 'deep.list.0', 'deep')
+$$;
+CREATE FUNCTION pg_temp.document() RETURNS jsonb LANGUAGE sql VOLATILE AS $$
+    SELECT jsonb_build_object('list', jsonb_build_array(floor(random() * 2), floor(random() * 2)),
+        'deep', CASE WHEN random() < 0.2 THEN '1'
+                     ELSE (SELECT jsonb_object_agg('k' || n, floor(random() * 2)) FROM generate_series(1, 20) AS n WHERE random() < 0.2)
+                          || jsonb_build_object('list', jsonb_build_array(1)) END)
+        || (SELECT coalesce(jsonb_object_agg('k' || n, floor(random() * 2)), '{}') FROM generate_series(1, 20) AS n WHERE random() < 0.3)
+$$;
 CREATE FUNCTION pg_temp.condition() RETURNS jsonb LANGUAGE sql VOLATILE AS $$
     SELECT jsonb_build_object('weight', (ARRAY[1, 1, 1, 0.8, 0.6, 0.5, 0.3, 2])[1 + floor(random() * 8)::int]) ||
-    CASE floor(random() * 8)::int
+    CASE floor(random() * 10)::int
     WHEN 0 THEN jsonb_build_object('type', 'action_type', 'operator', 'equals',
         'parameters', jsonb_build_object('types', jsonb_build_array(pg_temp.word(2), pg_temp.pick('page_visit', 'a', 'b'))))
     WHEN 1 THEN jsonb_build_object('type', 'action_type', 'operator', 'contains',
@@ -30,13 +40,18 @@ CREATE FUNCTION pg_temp.condition() RETURNS jsonb LANGUAGE sql VOLATILE AS $$
         'parameters', jsonb_build_object('path', 'x', 'values', jsonb_build_array(floor(random() * 4), pg_temp.word(1), random() < 0.5)))
     WHEN 6 THEN jsonb_build_object('type', 'user_attribute', 'operator', pg_temp.pick('equals', 'not_equals'),
         'parameters', jsonb_build_object('path', pg_temp.pick('profile.x', 'locale'), 'value', pg_temp.pick('a', 'b')))
+    -- more paths than a document has keys, at each of two levels
+    WHEN 7 THEN jsonb_build_object('type', 'action_attribute', 'operator', 'equals',
+        'parameters', jsonb_build_object('path', pg_temp.pick('', 'action_data.', 'context.') || pg_temp.path(), 'value', floor(random() * 2)))
+    WHEN 8 THEN jsonb_build_object('type', 'user_attribute', 'operator', 'equals',
+        'parameters', jsonb_build_object('path', pg_temp.pick('profile.', 'behavior.', 'preferences.') || pg_temp.path(), 'value', floor(random() * 2)))
     ELSE jsonb_build_object('type', 'jsonpath',
         'parameters', jsonb_build_object('path', '$.action.data.x == ' || floor(random() * 4)))
     END
 $$;
 
-INSERT INTO nudge.users (user_id, locale, profile)
-SELECT 'index_' || n, pg_temp.pick('a', 'b', 'c'), jsonb_build_object('x', pg_temp.pick('a', 'b'))
+INSERT INTO nudge.users (user_id, locale, profile, behavior, preferences)
+SELECT 'index_' || n, pg_temp.pick('a', 'b', 'c'), jsonb_build_object('x', pg_temp.pick('a', 'b')) || pg_temp.document(), pg_temp.document(), '{"k1": 1}'
 FROM generate_series(1, 4) AS n;
 
 SELECT count(nudge.create_rule(jsonb_build_object(
@@ -49,13 +64,13 @@ FROM generate_series(1, 600) AS n;
 CREATE TEMP TABLE tried AS
 SELECT n, 'index_' || 1 + n % 5 AS user_id,		-- the fifth has no row
        pg_temp.pick('page_visit', 'page_visit', pg_temp.word(3)) AS action_type,
-       jsonb_build_object('page_url', pg_temp.word(12)) ||
+       jsonb_build_object('page_url', pg_temp.word(12)) || CASE WHEN random() < 0.5 THEN pg_temp.document() ELSE '{}' END ||
        CASE floor(random() * 4)::int
        WHEN 0 THEN jsonb_build_object('x', floor(random() * 4))
        WHEN 1 THEN jsonb_build_object('x', pg_temp.word(1))
        WHEN 2 THEN jsonb_build_object('x', random() < 0.5, 'y', jsonb_build_object('z', floor(random() * 4)))
        ELSE '{}' END AS action_data,
-       CASE WHEN random() < 0.5 THEN jsonb_build_object('x', floor(random() * 4)) ELSE '{}' END AS context
+       CASE WHEN random() < 0.5 THEN jsonb_build_object('x', floor(random() * 4)) WHEN random() < 0.5 THEN pg_temp.document() ELSE '{}' END AS context
 FROM generate_series(1, 300) AS n;
 
 CREATE TEMP TABLE compared AS

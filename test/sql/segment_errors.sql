@@ -80,6 +80,8 @@ SELECT * FROM pg_temp.attempt($$SELECT nudge.create_rule('{"name": "bad", "type"
 SELECT * FROM pg_temp.attempt($$SELECT nudge.segment_users('no such segment')$$);
 SELECT * FROM pg_temp.attempt($$SELECT nudge.segment_size('no such segment')$$);
 SELECT * FROM pg_temp.attempt($$SELECT nudge.segment_size(NULL)$$);
+SELECT * FROM pg_temp.attempt($$SELECT nudge.segment_users(NULL)$$);
+SELECT * FROM pg_temp.attempt($$SELECT nudge.in_segment('u', NULL)$$);
 SELECT * FROM pg_temp.attempt($$SELECT nudge.in_segment('u', 'no such segment')$$);
 SELECT * FROM pg_temp.attempt($$SELECT nudge.in_segment('', 'bad level 1')$$);
 SELECT * FROM pg_temp.attempt($$SELECT nudge.in_segment(NULL, 'bad level 1')$$);

@@ -120,3 +120,9 @@ SELECT s.is_over FROM nudge.run_step('1 s', clock_timestamp() + '1 hour', false)
 \set VERBOSITY terse
 SELECT nudge.run_timers('2021-03-02 09:00+00');
 ROLLBACK;
+
+-- Internal functions get nulls only by hand
+SELECT nudge.timer_next(1, NULL, now(), NULL);
+SELECT nudge.fire_timer(1, NULL, now(), 'x', now(), false, now(), NULL, 'x', NULL, NULL);
+SELECT nudge.fire_timer(1, 'u', now(), 'x', now(), false, now(), NULL, NULL, NULL, NULL);
+SELECT nudge.fire_timer(1, 'u', now(), 'x', now(), NULL, now(), NULL, 'x', NULL, NULL);

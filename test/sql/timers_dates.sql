@@ -156,4 +156,7 @@ SAVEPOINT s;
 SELECT nudge.run_timers(NULL);
 ROLLBACK TO s;
 SELECT nudge.run_timers('infinity');
+ROLLBACK TO s;
+SET TRANSACTION READ ONLY;
+SELECT nudge.run_timers('2020-01-01');
 ROLLBACK;

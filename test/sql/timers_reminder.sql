@@ -99,4 +99,16 @@ UPDATE nudge.users SET timezone = 'America/New_York' WHERE user_id = 'd';
 SELECT nudge.run_timers('2021-07-03');
 SELECT * FROM due;
 SELECT nudge.run_timers('2021-07-11 22:00+00');
+-- A user whose id changes, dates and time zone with it
+SELECT nudge.create_rule('{"name": "by id", "type": "time_based", "schedule": {"kind": "reminder", "attribute": "profile.renewal_date", "at": "08:00"}}') IS NOT NULL,
+       nudge.create_rule('{"name": "daily", "type": "time_based", "schedule": {"kind": "recurring", "every": "1 day"}}') IS NOT NULL;
+DELETE FROM nudge.users;
+INSERT INTO nudge.users (user_id, timezone, profile) VALUES ('was', 'Asia/Tokyo', '{"renewal_date": "2021-08-10"}');
+SELECT nudge.run_timers('2021-08-01');
+UPDATE nudge.users SET user_id = 'is';
+SELECT nudge.run_timers('2021-08-01'), nudge.run_timers('2021-08-09 23:00+00');
+SELECT user_id, fired_at FROM fired WHERE name = 'by id';
+UPDATE nudge.users SET user_id = 'other', timezone = 'Asia/Kathmandu';
+SELECT nudge.run_timers('2021-08-10 00:00+00');
+SELECT timezone FROM nudge.timer_clocks ORDER BY 1;
 ROLLBACK;

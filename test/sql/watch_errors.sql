@@ -25,12 +25,15 @@ CREATE TABLE errs.part PARTITION OF errs.parted DEFAULT;
 CREATE FOREIGN DATA WRAPPER regress_nowhere;
 CREATE SERVER regress_nowhere FOREIGN DATA WRAPPER regress_nowhere;
 CREATE FOREIGN TABLE errs.far (id int, customer text) SERVER regress_nowhere;
+CREATE TABLE errs.partly_far (id int, customer text) PARTITION BY LIST (id);
+CREATE TABLE errs.partly_near PARTITION OF errs.partly_far FOR VALUES IN (1, 2) PARTITION BY LIST (id);
+CREATE FOREIGN TABLE errs.far_part PARTITION OF errs.partly_near FOR VALUES IN (1) SERVER regress_nowhere;
 
 -- What cannot be watched
 SELECT pg_temp.watch(a) FROM unnest(ARRAY[
     $$NULL, 'customer'$$, $$'errs.nothing', 'customer'$$, $$4711, 'customer'$$,
     $$'errs.seen', 'customer'$$, $$'errs.kept', 'customer'$$, $$'errs.numbers', 'customer'$$, $$'errs.far', 'customer'$$,
-    $$'errs.part', 'customer'$$, $$'nudge.actions', 'user_id'$$, $$'nudge.users', 'user_id'$$, $$'pg_class', 'relname'$$,
+    $$'errs.part', 'customer'$$, $$'errs.partly_far', 'customer'$$, $$'nudge.actions', 'user_id'$$, $$'nudge.users', 'user_id'$$, $$'pg_class', 'relname'$$,
     $$'errs.orders', NULL$$, $$'errs.orders', 'nobody'$$, $$'errs.orders', 'ctid'$$,
     $$'errs.orders', 'customer', '{}'$$, $$'errs.orders', 'customer', '{status,colour}'$$, $$'errs.orders', 'customer', '{status,NULL}'$$,
     $$'errs.orders', 'customer', NULL, ''$$, $$'errs.orders', 'customer', NULL, repeat('x', 1025)$$]) AS a;
@@ -38,13 +41,16 @@ SELECT pg_temp.refused('SELECT nudge.unwatch_table(NULL)');
 SELECT nudge.unwatch_table('errs.orders'), nudge.unwatch_table('errs.seen'), nudge.unsync_users('errs.members');
 
 -- What cannot be followed
-SELECT pg_temp.sync('{"user_id": "id"}', s) FROM unnest('{errs.seen,errs.far,errs.part,nudge.users}'::text[]) AS s;
+SELECT pg_temp.sync('{"user_id": "id"}', s) FROM unnest('{errs.seen,errs.far,errs.part,errs.partly_far,nudge.users}'::text[]) AS s;
 SELECT pg_temp.sync(m) FROM unnest(ARRAY[
     NULL, '[]', '"id"', '{}', '{"email": "email"}', '{"user_id": "nobody"}', '{"user_id": "id", "email": "mail"}',
     '{"user_id": 1}', '{"user_id": "id", "email": null}', '{"user_id": "id", "email": ["email"]}',
     '{"user_id": "id", "mail": "email"}', '{"user_id": "id", "profile": "name"}', '{"user_id": "id", "profile.": "name"}',
     '{"user_id": "id", "profile..x": "name"}', '{"user_id": "id", "email.x": "name"}', '{"user_id": "id", "lifecycle_stage": "name"}',
     '{"user_id": "id", "profile.a": "name", "profile.a.b": "email"}']) AS m;
+SELECT left(pg_temp.sync(jsonb_build_object('user_id', 'id', 'profile' || repeat('.a', 65), 'name')::text), 60);
+SELECT nudge.sync_users('errs.members', jsonb_build_object('user_id', 'id', 'profile' || repeat('.a', 64), 'name')),
+    nudge.unsync_users('errs.members');
 SELECT pg_temp.refused('SELECT nudge.sync_users(NULL, ''{"user_id": "id"}'')');
 BEGIN ISOLATION LEVEL REPEATABLE READ;
 SELECT pg_temp.sync('{"user_id": "id"}');

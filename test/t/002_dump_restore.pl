@@ -85,6 +85,10 @@ DELETE FROM nudge.lifecycle_stages WHERE name IN ('won_back', 'dormant');
 UPDATE nudge.lifecycle_stages SET position = CASE name WHEN 'new' THEN 4 WHEN 'active' THEN 1 ELSE 6 END
     WHERE name IN ('new', 'active', 'at_risk');
 INSERT INTO nudge.lifecycle_stages (name, position, conditions) VALUES ('vip', 2, '[{"type": "lifecycle_stage", "parameters": {"stage": "active"}}]');
+-- models of attribution that came with the extension, changed and not, and one that was added
+UPDATE nudge.attribution_models SET "window" = '60 days', parameters = '{"floor": 0.2}' WHERE name = 'position_decay';
+UPDATE nudge.attribution_models SET enabled = false WHERE name = 'linear';
+INSERT INTO nudge.attribution_models (name, kind, "window") VALUES ('own', 'linear', '3 days');
 INSERT INTO nudge.segments (name) VALUES ('some');
 INSERT INTO nudge.segment_members (segment, user_id) SELECT 'some', 'user-' || g FROM generate_series(1, 20) g;
 INSERT INTO nudge.rules (name, trigger_type, template_id, priority, delay, segments, cancel_on) VALUES
@@ -92,6 +96,13 @@ INSERT INTO nudge.rules (name, trigger_type, template_id, priority, delay, segme
     ('some', 'behavioral', 'welcome', 'normal', '0', '{some}', '{}'),
     ('later', 'behavioral', 'welcome', 'low', '1 day', '{}', '{purchase}');
 UPDATE nudge.rules SET reentry = '"once"' WHERE name = 'some';
+-- a threshold that came with the extension, changed, and one of a rule
+UPDATE nudge.optimization_thresholds SET threshold = 0.2 WHERE metric = 'min_open_rate';
+INSERT INTO nudge.optimization_thresholds SELECT 'min_open_rate', min(rule_id), 0.3 FROM nudge.rules;
+INSERT INTO nudge.optimizations (rule_id, made_at, kind, before, after, evidence, reason)
+SELECT min(rule_id), '2026-01-01', 'pause', '{"rule": {"status": "active"}}', '{"rule": {"status": "paused"}}', '{}', 'a test' FROM nudge.rules;
+INSERT INTO nudge.recommendations (rule_id, kind, draft, evidence)
+SELECT min(rule_id), 'optimal_delay_range', '{"rule": {"delay": "01:00:00"}}', '{}' FROM nudge.rules;
 INSERT INTO nudge.conditions (rule_id, position, condition_type, parameters)
     SELECT rule_id, 1, 'action_type', '{"types": ["login"]}' FROM nudge.rules;
 INSERT INTO nudge.frequency_caps (rule_id, period, max_messages) SELECT rule_id, 'daily', 1 FROM nudge.rules WHERE name = 'now';
@@ -125,6 +136,8 @@ $node->safe_psql('source', $_) foreach (
 	"SELECT nudge.nack(message_id, claim_token, 'no', message_id % 2 = 0) FROM nudge.claim('dump', 4)",
 	"SELECT count(*) FROM nudge.claim('dump', 3)",
 	"SELECT nudge.record_event(message_id, 'opened', now(), '{\"event_id\": \"1\"}') FROM nudge.outbox WHERE status = 'sent'",
+	"INSERT INTO nudge.conversions (user_id, value, idempotency_key) SELECT user_id, 10, message_id FROM nudge.outbox WHERE status = 'sent'",
+	"SELECT nudge.run_attribution(clock_timestamp())",
 	# schedules: timers that fired, that wait, and what has not been looked at
 	"INSERT INTO nudge.rules (name, trigger_type, schedule) VALUES "
 	  . "('milestone', 'time_based', '{\"kind\": \"milestone\", \"attribute\": \"created_at\", \"after\": \"1 hour\"}'), "
@@ -137,9 +150,9 @@ $node->safe_psql('source', $_) foreach (
 
 my $summary = 'SELECT '
   . join(', ', map { "(SELECT count(*) > 0 FROM nudge.$_)" } qw(pending message_queue message_blocks message_results events cap_usage executor_runs frequency_caps
-	subscriptions suppressions quiet_hours channels rule_entries timers timer_firings timer_signals timer_rule_changes timer_rules timer_clocks))
+	subscriptions suppressions quiet_hours channels rule_entries timers timer_firings timer_signals timer_rule_changes timer_rules timer_clocks attribution_totals attribution_credits attribution_effects attribution_progress))
   . ", (SELECT count(DISTINCT tableoid) FROM nudge.actions)";
-is($node->safe_psql('source', $summary), ('t|' x 19) . '4',
+is($node->safe_psql('source', $summary), ('t|' x 23) . '4',
 	'there are rows of every kind, in four partitions of actions');
 my @source = split /\n/, $node->safe_psql('source', $fingerprint);
 
@@ -161,6 +174,10 @@ my %ways = (
 		dump => [ '--load-via-partition-root', '-f', "$dir/root.sql" ],
 		restore => [ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', "$dir/root.sql" ]
 	},
+	'plain SQL, one transaction' => {
+		dump => [ '-f', "$dir/single.sql" ],
+		restore => [ 'psql', '-X', '-q', '-1', '-v', 'ON_ERROR_STOP=1', '-f', "$dir/single.sql" ]
+	},
 	'plain SQL, an INSERT a row' => {
 		dump => [ '--inserts', '-f', "$dir/inserts.sql" ],
 		restore => [ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', "$dir/inserts.sql" ]
@@ -168,6 +185,10 @@ my %ways = (
 	'directory, four jobs each way' => {
 		dump => [ '-Fd', '-j4', '-f', "$dir/directory" ],
 		restore => [ 'pg_restore', '--exit-on-error', '-j4', "$dir/directory" ]
+	},
+	'one transaction' => {
+		dump => [ '-Fc', '-f', "$dir/single" ],
+		restore => [ 'pg_restore', '--single-transaction', "$dir/single" ]
 	});
 
 my $n = 0;
@@ -201,6 +222,11 @@ SQL
 	is($node->safe_psql($target, "SELECT count(*) FROM pg_depend d JOIN pg_trigger t ON d.classid = 'pg_trigger'::regclass AND d.objid = t.oid WHERE d.deptype = 'x'"),
 		'9', "$way: their triggers go with the extension");
 
+	# Schedules go on: what waited fires, what fired does not.
+	is($node->safe_psql($target, q{SELECT nudge.run_timers(now() + interval '4 hours') > 0;
+		SELECT r.name, count(*), count(DISTINCT p.user_id) FROM nudge.pending p JOIN nudge.rules r USING (rule_id) WHERE r.name IN ('milestone', 'abandoned') GROUP BY 1 ORDER BY 1}),
+		"t\nabandoned|5|5\nmilestone|50|50", "$way: timers fire once");
+
 	# It goes on where it was.
 	is( $node->safe_psql($target,
 			'SELECT m ->> \'partitions_made\' || (m ->> \'postponed\') FROM nudge.maintain() AS m'),
@@ -218,8 +244,19 @@ FROM nudge.claim('restored');
 SQL
 }
 
-# Rows go unchecked only where a superuser restores a dump.
+# The data by itself, without triggers, once what came with the extension has made room
+$node->safe_psql('postgres', 'CREATE DATABASE in_parts');
+command_ok([ 'pg_restore', '--exit-on-error', '--section=pre-data', '-d', $node->connstr('in_parts'), "$dir/custom" ], 'in parts: tables');
+$node->safe_psql('in_parts', 'SET session_replication_role = replica; TRUNCATE nudge.channels, nudge.channel_urgency, nudge.lifecycle_stages');
+command_ok([ 'pg_restore', '--exit-on-error', '--data-only', '--disable-triggers', '-d', $node->connstr('in_parts'), "$dir/custom" ], 'in parts: data');
+command_ok([ 'pg_restore', '--exit-on-error', '--section=post-data', '-d', $node->connstr('in_parts'), "$dir/custom" ], 'in parts: the rest');
+is_deeply([ split /\n/, $node->safe_psql('in_parts', $fingerprint) ], \@source, 'in parts: everything is there');
+
+# Rows go unchecked only where a superuser restores a dump, and only its rows.
 foreach my $session ([ 'of a superuser', '' ],
+	[ 'that has restored rows', 'BEGIN; SET LOCAL check_function_bodies = off; '
+		  . "INSERT INTO nudge.conditions (rule_id, position, condition_type, parameters) VALUES (-2, 1, 'restored', '{}'); "
+		  . "INSERT INTO nudge.segments (name) SELECT 'none' WHERE false; SET LOCAL check_function_bodies = on; " ],
 	[ 'of a marketer', 'SET SESSION AUTHORIZATION dump_marketer; SET check_function_bodies = off; ' ])
 {
 	my ($code, $out, $err) = $node->psql('target1', $session->[1]
@@ -227,6 +264,22 @@ foreach my $session ([ 'of a superuser', '' ],
 		  . "VALUES (-1, 1, 'action_type', '{\"types\": [\"login\"]}')");
 	like($err, qr/violates foreign key constraint/, "a session $session->[0] has its rows checked");
 }
+
+# A session that is a replica for reasons of its own stays one.
+is( $node->safe_psql('target1', <<'SQL'), "replica\nreplica\norigin", 'the role that a session had is its role after rows of a dump');
+SET check_function_bodies = off;
+SET session_replication_role = replica;
+BEGIN;
+INSERT INTO nudge.segments (name) VALUES ('replica');
+SHOW session_replication_role;
+COMMIT;
+SHOW session_replication_role;
+SET session_replication_role = origin;
+BEGIN;
+INSERT INTO nudge.segments (name) VALUES ('origin');
+SHOW session_replication_role;
+ROLLBACK;
+SQL
 
 # DROP EXTENSION takes the partitions along.
 $node->safe_psql('target1', 'DROP EXTENSION pg_nudge');

@@ -48,6 +48,11 @@ $node->safe_psql('postgres', 'CREATE DATABASE fresh');
 $node->safe_psql('postgres', 'CREATE DATABASE empty');
 $node->safe_psql('fresh', 'CREATE EXTENSION pg_nudge');
 $node->safe_psql('empty', "CREATE EXTENSION pg_nudge VERSION '0.1.0'");
+foreach my $script ("CREATE EXTENSION pg_nudge", "CREATE EXTENSION pg_nudge VERSION '0.1.0'; ALTER EXTENSION pg_nudge UPDATE")
+{
+	is($node->safe_psql('postgres', "BEGIN; $script; SHOW session_replication_role; ROLLBACK"), 'origin',
+		"$script: triggers and keys hold in the rest of the transaction");
+}
 my $old = $node->safe_psql('empty', $catalog);
 unlike($old, qr/recommend/, 'version 0.1.0 is the old one');
 $node->safe_psql('empty', 'ALTER EXTENSION pg_nudge UPDATE');
@@ -75,6 +80,9 @@ SQL
 # The library is that of 0.3.0 from "make install" on
 is($node->safe_psql('shop', "SELECT executed, failed FROM nudge.execute_pending()"), '1|0', 'between make install and the upgrade messages go out');
 $node->safe_psql('shop', "INSERT INTO nudge.actions (user_id, action_type) VALUES ('u', 'login')");
+$node->psql('shop', q{SELECT nudge.create_rule('{"name": "new", "type": "behavioral", "template_id": "t", "reentry": "once"}')},
+	stderr => \my $error, on_error_stop => 0, extra_params => [ '-v', 'VERBOSITY=verbose' ]);
+like($error, qr/ERROR:  55000: .*ALTER EXTENSION pg_nudge UPDATE/s, 'and what comes with the upgrade is asked for in vain, with a hint');
 my $rows = q{SELECT (SELECT count(*) FROM nudge.actions), (SELECT count(*) FROM nudge.pending), (SELECT count(*) FROM nudge.messages), (SELECT count(*) FROM nudge.rules)};
 my $before = $node->safe_psql('shop', $rows);
 $node->safe_psql('shop', 'ALTER EXTENSION pg_nudge UPDATE');

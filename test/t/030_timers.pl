@@ -157,7 +157,7 @@ FROM moves m WHERE m.user_id = u.user_id AND m.at = to_timestamp($clock);
 SQL
 
 	push @runs, start_script("writer_${round}_$_", writer_script($round, $_, $clock, $next)) foreach (0 .. $writers - 1);
-	push @runs, start_script("runner_${round}_$_", runner_script($clock, 40)) foreach (1 .. 3);
+	push @runs, start_script("runner_${round}_$_", runner_script($clock, 40)) foreach ($round % 2 ? 1 : (1 .. 3));
 	if ($round % 4)
 	{
 		my $some = 20 + int(rand(100));
@@ -165,19 +165,24 @@ SQL
 SELECT count(*) >= $some FROM nudge.actions WHERE action_data \@> '{"round": $round}'
 SQL
 	}
-	if ($round % 4 == 1 || $round % 4 == 3)
+	if ($round % 2)
 	{
-		# A run, where one is at work
-		my $victim = $node->safe_psql('postgres', <<SQL);
-SELECT pid FROM pg_stat_activity
-WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()
-ORDER BY query LIKE '%run_timers%' DESC, state = 'active' DESC, wait_event_type IS NULL DESC, pid LIMIT 1;
+		# A run that is killed at work: it waits for a table that somebody holds.
+		my $table = (qw(timers timer_signals))[ rand 2 ];
+		my $holder = start_script("holder_$round", "BEGIN; LOCK TABLE nudge.$table IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(3600);\n");
+		push @runs, $holder;
+		$node->poll_query_until('postgres', <<SQL) or die "no lock in round $round";
+SELECT count(*) = 1 FROM pg_locks WHERE relation = 'nudge.$table'::regclass AND mode = 'AccessExclusiveLock' AND granted
 SQL
-		if ($victim)
-		{
-			kill 'KILL', $victim;
-			$kills++;
-		}
+		push @runs, start_script("runner_${round}_$_", runner_script($clock, 40)) foreach (2, 3);
+		$node->poll_query_until('postgres', <<SQL) or die "nobody waits in round $round";
+SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND wait_event = 'relation' AND query LIKE '%run_timers%'
+SQL
+		my $victim = $node->safe_psql('postgres', <<SQL);
+SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND wait_event = 'relation' AND query LIKE '%run_timers%' LIMIT 1
+SQL
+		kill 'KILL', $victim;
+		$kills++;
 		$_->finish foreach @runs;
 		wait_for_recovery();
 	}

@@ -1,0 +1,175 @@
+--
+-- Version 0.4.0: figures outlive what they are made of
+--
+
+-- Nothing is deleted that is not in the figures yet: where something keeps
+-- nudge.rollup() from counting, raw rows are kept past their retention.
+CREATE FUNCTION nudge.retention_cutoff(as_of timestamptz) RETURNS timestamptz
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    cutoff timestamptz := as_of - make_interval(days => nudge.setting('retention_days')::integer);
+BEGIN
+    IF current_setting('transaction_isolation') IN ('read committed', 'read uncommitted') THEN
+        IF NOT nudge.rollup_begin('maintain') THEN
+            RETURN NULL;
+        END IF;
+        PERFORM nudge.rollup(clock_timestamp() - CASE WHEN as_of > clock_timestamp() THEN interval '0' ELSE interval '10 s' END);
+    END IF;
+    SELECT least(cutoff, p.counted_to) INTO cutoff FROM nudge.rollup_progress p;
+    UPDATE nudge.rollup_progress p SET gone_before = cutoff WHERE p.gone_before < cutoff;
+    RETURN cutoff;
+END
+$$;
+COMMENT ON FUNCTION nudge.retention_cutoff(timestamptz) IS
+    'Internal: counts what there is, and notes and returns the time before which raw rows may be deleted: nudge.retention_days before as_of, but no later than what has been counted; NULL where nudge.rollup() is at work elsewhere';
+REVOKE ALL ON FUNCTION nudge.retention_cutoff(timestamptz) FROM PUBLIC;
+
+-- Steps that need strong locks come last, since locks last until the end, and
+-- each gives up after lock_timeout: what is postponed is done by the next run.
+-- (A member of this extension since 0.1.0, so nobody else's function is replaced.)
+CREATE OR REPLACE FUNCTION nudge.maintain(as_of timestamptz DEFAULT clock_timestamp()) RETURNS jsonb
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '200ms'
+AS $$
+DECLARE
+    cutoff timestamptz;
+    month  timestamptz;
+    t      record;
+    n      bigint;
+    made      text[] := '{}';
+    dropped   text[] := '{}';
+    kept      text[] := '{}';
+    postponed text[] := '{}';
+    moved     bigint := 0;
+    deleted   jsonb := '{}';
+BEGIN
+    IF as_of IS NULL OR NOT isfinite(as_of) THEN
+        RAISE EXCEPTION 'as_of must be a finite time, not %', coalesce(as_of::text, 'NULL')
+            USING ERRCODE = '22023', HINT = 'Leave it out to mean now.';
+    END IF;
+    IF as_of > clock_timestamp() + interval '1 day' AND NOT pg_has_role(session_user, current_user, 'USAGE') THEN
+        RAISE EXCEPTION 'as_of must not be in the future' USING ERRCODE = '42501',
+            DETAIL = 'Only the owner of the extension may delete what is not past its retention yet.',
+            HINT = 'Leave as_of out to mean now.';
+    END IF;
+    IF current_setting('transaction_read_only')::boolean THEN
+        RAISE EXCEPTION 'cannot maintain tables in a read-only transaction' USING ERRCODE = '25006',
+            HINT = 'Connect to the primary server, in a transaction that may write.';
+    END IF;
+    -- ('nudg', 2): one at a time in a database
+    IF NOT pg_try_advisory_xact_lock(1853187175, 2) THEN
+        RETURN jsonb_build_object('skipped', 'another nudge.maintain() is at work');
+    END IF;
+    cutoff := nudge.retention_cutoff(as_of);
+    IF cutoff IS NULL THEN
+        RETURN jsonb_build_object('skipped', 'nudge.rollup() is at work');
+    END IF;
+
+    -- Rows
+    FOR t IN SELECT p.parent, p.key FROM nudge.partitioned_tables p LOOP
+        BEGIN
+            EXECUTE format('DELETE FROM nudge.%I d WHERE d.%I < $1', t.parent || '_default', t.key)
+                || CASE WHEN t.parent = 'messages'
+                        THEN ' AND NOT EXISTS (SELECT FROM nudge.message_queue q WHERE q.message_id = d.message_id)'
+                        ELSE '' END
+            USING cutoff;
+            GET DIAGNOSTICS n = ROW_COUNT;
+            IF n > 0 THEN
+                deleted := deleted || jsonb_build_object(t.parent, n);
+            END IF;
+        EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
+            postponed := postponed || format('deleting from %s_default', t.parent);
+        END;
+    END LOOP;
+
+    -- A waiting trigger counts in the windows of the day on which it fired
+    DELETE FROM nudge.cap_usage c WHERE c.ctid = ANY (ARRAY(
+        SELECT u.ctid FROM nudge.cap_usage u
+        WHERE NOT EXISTS (SELECT FROM unnest(u.days) AS d (day)
+                          WHERE d.day >= (least(as_of, (SELECT min(p.fired_at) FROM nudge.pending p)) AT TIME ZONE 'UTC')::date - 62)
+        FOR UPDATE SKIP LOCKED));
+    GET DIAGNOSTICS n = ROW_COUNT;
+    IF n > 0 THEN
+        deleted := deleted || jsonb_build_object('cap_usage', n);
+    END IF;
+
+    DELETE FROM nudge.executor_runs r WHERE r.started_at < as_of - interval '7 days';
+    GET DIAGNOSTICS n = ROW_COUNT;
+    IF n > 0 THEN
+        deleted := deleted || jsonb_build_object('executor_runs', n);
+    END IF;
+
+    WITH gone AS (
+        DELETE FROM nudge.tallies d
+        WHERE d.tally IN (SELECT s.tally FROM nudge.tallies s GROUP BY s.tally HAVING count(*) > 1)
+        RETURNING d.tally, d.amount, d.recorded_at)
+    INSERT INTO nudge.tallies (tally, amount, recorded_at)
+    SELECT g.tally, sum(g.amount), max(g.recorded_at) FROM gone g GROUP BY g.tally;
+
+    IF EXISTS (SELECT FROM pg_extension e WHERE e.extname = 'pg_cron') THEN
+        EXECUTE 'DELETE FROM cron.job_run_details d USING cron.job j, nudge.jobs n '
+                'WHERE j.jobid = d.jobid AND j.database = current_database() AND j.jobname = n.job_name '
+                'AND d.end_time < $1'
+        USING as_of - interval '7 days';
+        GET DIAGNOSTICS n = ROW_COUNT;
+        IF n > 0 THEN
+            deleted := deleted || jsonb_build_object('cron.job_run_details', n);
+        END IF;
+    END IF;
+
+    -- Partitions ahead
+    FOR t IN
+        SELECT p.parent, p.key, (date_trunc('month', as_of AT TIME ZONE 'UTC')
+                                 + make_interval(months => m.ahead)) AT TIME ZONE 'UTC' AS lower_bound
+        FROM nudge.partitioned_tables p CROSS JOIN generate_series(0, 2) AS m (ahead)
+        ORDER BY m.ahead, p.parent
+    LOOP
+        CONTINUE WHEN EXISTS (SELECT FROM nudge.partitions p
+                              WHERE p.parent = t.parent AND p.lower_bound = t.lower_bound);
+        DECLARE
+            partition text := t.parent || to_char(t.lower_bound AT TIME ZONE 'UTC', '_YYYY_MM');
+        BEGIN
+            n := nudge.make_partition(t.parent, t.key, t.lower_bound);
+            IF n IS NULL THEN
+                kept := kept || partition;
+            ELSE
+                made := made || partition;
+                moved := moved + n;
+            END IF;
+        EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
+            postponed := postponed || format('making %s', partition);
+        END;
+    END LOOP;
+
+    -- Partitions past their time; a live message keeps the partition of its contents
+    FOR t IN
+        SELECT p.parent, p.partition, p.lower_bound, p.upper_bound
+        FROM nudge.partitions p
+        WHERE p.upper_bound <= cutoff
+        ORDER BY p.lower_bound, p.parent
+    LOOP
+        IF t.parent = 'messages' AND EXISTS (
+            SELECT FROM nudge.message_queue q
+            WHERE q.created_at >= t.lower_bound AND q.created_at < t.upper_bound)
+        THEN
+            kept := kept || t.partition;
+            CONTINUE;
+        END IF;
+        BEGIN
+            EXECUTE format('DROP TABLE nudge.%I', t.partition);
+            dropped := dropped || t.partition;
+        EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
+            postponed := postponed || format('dropping %s', t.partition);
+        END;
+    END LOOP;
+
+    RETURN jsonb_build_object('partitions_made', made, 'rows_moved', moved,
+                              'partitions_dropped', dropped, 'kept', kept,
+                              'rows_deleted', deleted, 'postponed', postponed);
+END
+$$;
+COMMENT ON FUNCTION nudge.maintain(timestamptz) IS
+    'Brings the figures up to date, makes monthly partitions ahead, drops and deletes what is past nudge.retention_days and in the figures, prunes counts and logs; never waits long for a lock. A summary';

@@ -1,0 +1,46 @@
+/*-------------------------------------------------------------------------
+ *
+ * statistics.c
+ *	  What figures need of mathematics that SQL does not have.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "fmgr.h"
+
+PG_FUNCTION_INFO_V1(nudge_two_proportion_test);
+
+/*
+ * nudge.two_proportion_test(successes1, trials1, successes2, trials2) → p: the
+ * two-sided pooled z-test of whether two shares differ; NULL where a sample is empty
+ * or holds more successes than trials.
+ *
+ * p = erfc(|z| / √2), z = (p1 − p2) / √(p (1 − p) (1/n1 + 1/n2)), p of both samples
+ * together (Fleiss, Levin, Paik: Statistical Methods for Rates and Proportions, 3rd
+ * ed., 3.2, without correction for continuity).
+ */
+Datum
+nudge_two_proportion_test(PG_FUNCTION_ARGS)
+{
+	double		successes1 = PG_GETARG_INT64(0);
+	double		trials1 = PG_GETARG_INT64(1);
+	double		successes2 = PG_GETARG_INT64(2);
+	double		trials2 = PG_GETARG_INT64(3);
+	double		pooled;
+	double		deviation;
+
+	if (successes1 < 0 || successes1 > trials1 || trials1 <= 0 ||
+		successes2 < 0 || successes2 > trials2 || trials2 <= 0)
+		PG_RETURN_NULL();
+	pooled = (successes1 + successes2) / (trials1 + trials2);
+	deviation = sqrt(pooled * (1 - pooled) * (1 / trials1 + 1 / trials2));
+
+	/* All or none in both: they are alike */
+	if (deviation == 0)
+		PG_RETURN_FLOAT8(1.0);
+	PG_RETURN_FLOAT8(erfc(fabs(successes1 / trials1 - successes2 / trials2) /
+						  deviation / M_SQRT2));
+}
