@@ -26,7 +26,7 @@ SELECT pg_catalog.pg_extension_config_dump('nudge.send_hours', '');
 
 -- Hours have different numbers of messages, so each starts as if 20 had been sent that
 -- were opened as often as all were (an empirical Bayes estimate).
-CREATE FUNCTION nudge.best_open_hour(hours integer[], sent bigint[], opened bigint[],
+CREATE FUNCTION nudge.smoothed_best_hour(hours integer[], sent bigint[], opened bigint[],
                                      OUT hour integer, OUT rate float8)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -39,7 +39,7 @@ AS $$
     ORDER BY 2 DESC, 1
     LIMIT 1
 $$;
-COMMENT ON FUNCTION nudge.best_open_hour(integer[], bigint[], bigint[]) IS
+COMMENT ON FUNCTION nudge.smoothed_best_hour(integer[], bigint[], bigint[]) IS
     'Internal: of hours with messages sent and opened, the one with the highest smoothed open rate; NULL under 100 sent, 10 opened, or two hours with 20 sent';
 
 CREATE FUNCTION nudge.update_send_hours(as_of timestamptz DEFAULT now()) RETURNS integer
@@ -88,7 +88,7 @@ BEGIN
         FROM counted c GROUP BY c.rule_id, c.basis)
     SELECT DISTINCT ON (g.rule_id) g.rule_id, h.hour, g.basis, c.sent, c.opened, h.rate, as_of
     FROM gathered g
-    CROSS JOIN LATERAL nudge.best_open_hour(g.hours, g.sent, g.opened) AS h
+    CROSS JOIN LATERAL nudge.smoothed_best_hour(g.hours, g.sent, g.opened) AS h
     JOIN counted c ON c.rule_id = g.rule_id AND c.basis = g.basis AND c.hour = h.hour
     ORDER BY g.rule_id, g.basis DESC;
     GET DIAGNOSTICS n = ROW_COUNT;
@@ -187,7 +187,7 @@ COMMENT ON FUNCTION nudge.create_rule(jsonb) IS
     'Creates a rule with its conditions and caps out of one document and returns its id; keys: name, type (both needed), description, template_id, priority (1 to 5, or the name), status, delay_seconds, expiry_hours, max_frequency, conditions, segmentation_rules, personalization_config, channels, cancel_on, reentry, schedule, topic, send_between, send_on, holdout_percent, urgency, channel_strategy, fallback_after, send_time, allocation, goal';
 
 REVOKE ALL ON TABLE nudge.send_hours FROM PUBLIC;
-REVOKE ALL ON FUNCTION nudge.best_open_hour(integer[], bigint[], bigint[]), nudge.update_send_hours(timestamptz),
+REVOKE ALL ON FUNCTION nudge.smoothed_best_hour(integer[], bigint[], bigint[]), nudge.update_send_hours(timestamptz),
     nudge.user_send_hour(text, timestamptz), nudge.send_hour(text, bigint, timestamptz) FROM PUBLIC;
 INSERT INTO nudge.access_rights (access, kind, object, privileges) VALUES
     ('marketer', 'table', 'send_hours', 'SELECT'),

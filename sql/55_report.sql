@@ -198,7 +198,7 @@ COMMENT ON FUNCTION nudge.opportunities(bigint, date, date) IS
 
 -- The hour of the user's day at which messages of the rule are opened most; none unless
 -- the lower bound of its open rate is above the rate of all other hours.
-CREATE FUNCTION nudge.best_hour(rule_id bigint)
+CREATE FUNCTION nudge.best_open_hour(rule_id bigint)
 RETURNS TABLE (hour integer, sent bigint, open_rate float8, open_rate_low float8, other_rate float8)
 LANGUAGE sql STABLE ROWS 1
 SET search_path = pg_catalog, pg_temp
@@ -206,7 +206,7 @@ AS $$
     WITH hours AS (
         SELECT p.hour, sum(p.sent)::bigint AS sent, sum(p.opened)::bigint AS opened
         FROM nudge.send_time_performance p
-        WHERE p.rule_id = best_hour.rule_id
+        WHERE p.rule_id = best_open_hour.rule_id
         GROUP BY p.hour)
     SELECT h.hour::integer, h.sent, h.opened::float8 / h.sent, nudge.wilson_low(h.opened, h.sent), o.rate
     FROM hours h
@@ -215,7 +215,7 @@ AS $$
     ORDER BY nudge.wilson_low(h.opened, h.sent) DESC, h.hour
     LIMIT 1
 $$;
-COMMENT ON FUNCTION nudge.best_hour(bigint) IS
+COMMENT ON FUNCTION nudge.best_open_hour(bigint) IS
     'The local hour of sending at which a rule''s messages are opened most; no row unless its Wilson lower bound is above the rate of all other hours';
 
 CREATE FUNCTION nudge.performance_report(rule_id bigint, period interval DEFAULT '30 days') RETURNS jsonb
@@ -336,7 +336,7 @@ BEGIN
           SELECT 'timing_optimization', 'medium',
                  format('Messages sent at %s:00 by the user''s clock are opened more than others', h.hour),
                  to_jsonb(h)
-          FROM nudge.best_hour(optimize_rule.rule_id) AS h
+          FROM nudge.best_open_hour(optimize_rule.rule_id) AS h
           UNION ALL
           SELECT 'frequency_reduction', 'high',
                  format('Users with at least 4 messages in the week before open less: fatigue %s', round(fatigue::numeric, 2)),
@@ -360,7 +360,7 @@ COMMENT ON FUNCTION nudge.optimize_rule(bigint) IS
 REVOKE ALL ON TABLE nudge.optimization_advice FROM PUBLIC;
 REVOKE ALL ON FUNCTION nudge.two_proportion_test(bigint, bigint, bigint, bigint), nudge.least_messages(), nudge.require_rule(bigint),
     nudge.period_days(interval), nudge.period_figures(bigint, date, date), nudge.period_shares(bigint, date, date),
-    nudge.compare_shares(bigint, date, date, bigint, date, date), nudge.opportunities(bigint, date, date), nudge.best_hour(bigint),
+    nudge.compare_shares(bigint, date, date, bigint, date, date), nudge.opportunities(bigint, date, date), nudge.best_open_hour(bigint),
     nudge.performance_report(bigint, interval), nudge.optimize_rule(bigint) FROM PUBLIC;
 INSERT INTO nudge.access_rights (access, kind, object, privileges)
 SELECT a, v.kind, v.object, v.privileges

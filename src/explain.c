@@ -65,6 +65,8 @@ typedef struct Explanation
 	const char *outcome;
 	const char *reason;
 	JsonbParseState *detail;
+	bool		has_due;		/* next_due is set */
+	TimestampTz next_due;		/* of the rule's schedule for the user */
 } Explanation;
 
 /* The first thing that stands in the way decides. */
@@ -94,6 +96,13 @@ explain_conditions(Explanation *explanation, Evaluator *evaluator,
 	bool		matched = evaluate_rule(evaluator, rule, scores, &score,
 										remember_error, errors);
 	StringInfoData failed;
+
+	/* A schedule needs no conditions. */
+	if (rule->schedule != NULL && n == 0 && !rule->broken)
+	{
+		matched = true;
+		score = 1.0;
+	}
 
 	initStringInfo(&failed);
 	push_float8(&explanation->detail, "score", score);
@@ -175,29 +184,31 @@ explain_missing_segments(Explanation *explanation, Evaluator *evaluator,
 	pushJsonbValue(&explanation->detail, WJB_END_OBJECT, NULL);
 }
 
-/*
- * No action fires a rule with a schedule.
- */
 static void
-explain_schedule(Explanation *explanation, Evaluator *evaluator, const Rule *rule)
+explain_next_due(Explanation *explanation, Evaluator *evaluator, const Rule *rule)
 {
-	TimestampTz due;
-
 	if (rule->schedule == NULL)
 		return;
-	if (timer_next_due(evaluator, rule, &due))
-	{
-		push_cstring(&explanation->detail, "next_due", timestamptz_to_str(due));
-		decide(explanation, "scheduled_rule",
-			   psprintf("actions do not fire it; its schedule is due next at %s",
-						timestamptz_to_str(due)));
-	}
-	else
-	{
-		push_cstring(&explanation->detail, "next_due", NULL);
-		decide(explanation, "scheduled_rule",
-			   "actions do not fire it, and its schedule has nothing due for the user");
-	}
+	explanation->has_due = timer_next_due(evaluator, rule, &explanation->next_due);
+	push_cstring(&explanation->detail, "next_due", explanation->has_due ?
+				 timestamptz_to_str(explanation->next_due) : NULL);
+}
+
+/*
+ * No action fires a rule with a schedule.  What else stands in the way of an
+ * occurrence has been decided before.
+ */
+static void
+explain_schedule(Explanation *explanation, const Rule *rule)
+{
+	if (rule->schedule == NULL)
+		return;
+	decide(explanation, "scheduled_rule", explanation->has_due ?
+		   psprintf("actions do not fire it; its schedule is due next at %s",
+					timestamptz_to_str(explanation->next_due)) :
+		   rule->schedule->kind == TIMER_RECURRING ?
+		   "actions do not fire it; its schedule counts from the day the rule was made" :
+		   "actions do not fire it, and its schedule has nothing due for the user");
 }
 
 static void
@@ -498,21 +509,26 @@ explain_best_hour(Explanation *explanation, Evaluator *evaluator, const Rule *ru
 }
 
 /*
- * Whether a message that comes due after the rule's delay would go out then.
+ * Whether a message that comes due after the rule's delay would go out then.  A
+ * schedule fires at its own time, and may have none.
  */
 static void
 explain_send_time(Explanation *explanation, Evaluator *evaluator,
 				  const Rule *rule, const char *channel)
 {
-	TimestampTz due_at = send_time_due(rule, evaluator_user(evaluator),
-									   evaluator->now,
-									   explain_best_hour(explanation, evaluator, rule));
+	TimestampTz fires_at = explanation->has_due ? explanation->next_due :
+		evaluator->now;
+	TimestampTz due_at;
 	const char *reason;
 	bool		drop;
-	TimestampTz until = send_time_allowed(evaluator->rules, rule,
-										  evaluator_user(evaluator), channel,
-										  due_at, &drop, &reason);
+	TimestampTz until;
 
+	if (rule->schedule != NULL && !explanation->has_due)
+		return;
+	due_at = send_time_due(rule, evaluator_user(evaluator), fires_at,
+						   explain_best_hour(explanation, evaluator, rule));
+	until = send_time_allowed(evaluator->rules, rule, evaluator_user(evaluator),
+							  channel, due_at, &drop, &reason);
 	if (reason == NULL)
 		return;
 	if (drop)
@@ -551,6 +567,7 @@ explain_chosen(Explanation *explanation, Evaluator *evaluator, const Rule *rule,
 		return;
 	}
 	explain_send_time(explanation, evaluator, rule, names[0]);
+	explain_schedule(explanation, rule);
 	decide(explanation, "would_send",
 		   psprintf("a message by %s", enumerate(names, n)));
 }
@@ -617,7 +634,7 @@ nudge_explain(PG_FUNCTION_ARGS)
 		evaluator_reset(&evaluator);
 		pushJsonbValue(&explanation.detail, WJB_BEGIN_OBJECT, NULL);
 		explain_status(&explanation, rule);
-		explain_schedule(&explanation, &evaluator, rule);
+		explain_next_due(&explanation, &evaluator, rule);
 		explain_conditions(&explanation, &evaluator, rule);
 		explain_segments(&explanation, &evaluator, rule);
 		explain_entry(&explanation, &evaluator, rule);

@@ -58,6 +58,49 @@ SELECT c ->> 'type' AS type, c ->> 'operator' AS operator, c ->> 'score' AS scor
 FROM nudge.explain('explain_ann', 'explain_b', '{"price": "cheap"}') e, jsonb_array_elements(e.detail -> 'conditions') AS c
 WHERE e.name LIKE '%5 conditions';
 
+-- A rule with a schedule: first whatever would keep an occurrence from becoming a message, and only then that actions
+-- do not fire it.  What the schedule has for the user is told in any case.
+SELECT count(nudge.create_rule(jsonb_build_object('name', 'explain time ' || n, 'type', 'time_based', 'template_id', 'explain',
+    'schedule', '{"kind": "milestone", "attribute": "profile.since", "after": "10 days", "at": "09:00"}'::jsonb) || d))
+FROM (VALUES
+    ('1 open', '{}'::jsonb),
+    ('2 paused', '{"status": "paused"}'),
+    ('3 testing', '{"status": "testing"}'),
+    ('4 conditions', '{"conditions": [{"type": "user_attribute", "parameters": {"path": "profile.tier", "value": "silver"}}]}'),
+    ('5 segment', '{"segmentation_rules": ["explain vip"]}'),
+    ('6 capped', '{"max_frequency": {"weekly": 1}}'),
+    ('7 once', '{"reentry": "once"}'),
+    ('8 held out', '{"holdout_percent": 100}'),
+    ('9 topic', '{"topic": "news"}'),
+    ('10 window', '{"send_between": ["12:00", "13:00"]}')) AS v (n, d);
+INSERT INTO nudge.subscriptions (user_id, topic, subscribed) VALUES ('explain_timed', 'news', false);
+INSERT INTO nudge.users (user_id, email, profile, preferences) VALUES
+    ('explain_timed', 'timed@example.com', '{"tier": "gold", "since": "2999-01-01"}', '{}'),
+    ('explain_done', 'done@example.com', '{"tier": "silver", "since": "1999-01-01"}', '{}'),
+    ('explain_timed_out', 'o@example.com', '{"tier": "silver", "since": "2999-01-01"}', '{"email_enabled": false}');
+CREATE FUNCTION pg_temp.why_timed(who text)
+RETURNS TABLE (name text, outcome text, reason text, next_due text, score text) LANGUAGE sql AS $$
+    SELECT e.name, e.outcome, e.reason, e.detail ->> 'next_due', e.detail ->> 'score'
+    FROM nudge.explain(who, 'timer') e WHERE e.name LIKE 'explain time %' ORDER BY (split_part(e.name, ' ', 3))::int
+$$;
+INSERT INTO nudge.pending (rule_id, user_id, priority, fired_at, due_at)
+SELECT rule_id, 'explain_timed', 'normal', now(), now() + interval '1 hour'
+FROM nudge.rules WHERE name = 'explain time 6 capped';
+INSERT INTO nudge.rule_entries (user_id, rule_id, entry_key, entered_at, pending_id)
+SELECT 'explain_timed', rule_id, '', '2998-01-01', 1 FROM nudge.rules WHERE name = 'explain time 7 once';
+SELECT name, outcome, reason, next_due, score FROM pg_temp.why_timed('explain_timed');
+SELECT name, outcome, reason, next_due FROM pg_temp.why_timed('explain_done') WHERE name ~ ' (1|4|10) ';
+SELECT name, outcome, next_due FROM pg_temp.why_timed('explain_timed_out') WHERE name ~ ' (1|4) ';
+SELECT name, outcome, next_due FROM pg_temp.why_timed('explain_nobody') WHERE name ~ ' (1|6) ';
+-- when a schedule without a first day is due is not known to it; it does not say that nothing is due
+SELECT nudge.create_rule('{"name": "explain time 11 recurring", "type": "time_based", "template_id": "explain",
+    "schedule": {"kind": "recurring", "every": "1 day"}}') IS NOT NULL AS made;
+SELECT name, outcome, reason, next_due FROM pg_temp.why_timed('explain_timed') WHERE name ~ ' 11 ';
+-- quiet hours are asked as of when the schedule is due
+INSERT INTO nudge.quiet_hours (channel, starts, ends, action) VALUES ('email', '08:00', '10:00', 'drop');
+SELECT name, outcome, reason FROM pg_temp.why_timed('explain_timed') WHERE name ~ ' 1 ';
+SELECT name, outcome, reason FROM pg_temp.why_timed('explain_done') WHERE name ~ ' 1 ';
+
 -- no effect: nothing is recorded, scheduled or told by asking
 CREATE FUNCTION pg_temp.counts() RETURNS text LANGUAGE sql AS $$
     SELECT concat_ws(' ', (SELECT count(*) FROM nudge.actions), (SELECT count(*) FROM nudge.pending),

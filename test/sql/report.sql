@@ -47,7 +47,7 @@ SELECT jsonb_pretty(nudge.optimize_rule(:weak) - 'performance_summary') AS advic
 SELECT s -> 'sent' AS sent, s -> 'open_rate' AS open_rate, s -> 'messages_missing' AS missing
 FROM nudge.optimize_rule(:weak) AS r, LATERAL (SELECT r -> 'performance_summary' AS s) AS x;
 -- Better at 9:00 (60 of 200) than else (4 of 100): its lower bound is 0.241
-SELECT hour, sent, round(open_rate::numeric, 3) AS open_rate, round(open_rate_low::numeric, 3) AS low, other_rate FROM nudge.best_hour(:weak);
+SELECT hour, sent, round(open_rate::numeric, 3) AS open_rate, round(open_rate_low::numeric, 3) AS low, other_rate FROM nudge.best_open_hour(:weak);
 -- Nothing on too little
 SELECT nudge.optimize_rule(:young) - 'performance_summary' AS young;
 SELECT r -> 'recommendations' AS young FROM nudge.performance_report(:young) AS r;

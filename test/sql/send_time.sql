@@ -41,10 +41,12 @@ SELECT pg_temp.sent(7543003, '2020-05-20', 10, 1, 0, 'UTC');
 SELECT nudge.update_send_hours('2020-06-01');
 SELECT hour FROM nudge.send_hours WHERE rule_id = 7543003;
 -- the same from rollups
+BEGIN;
 SELECT nudge.rollup() > 0 AS counted;
 CREATE TEMP TABLE before AS SELECT rule_id, hour, basis, sent, opened FROM nudge.send_hours;
 SELECT nudge.update_send_hours('2020-06-01');
 SELECT count(*) FROM (SELECT rule_id, hour, basis, sent, opened FROM nudge.send_hours EXCEPT TABLE before) AS other;
+ROLLBACK;
 DELETE FROM nudge.send_hours WHERE rule_id = 7543003;
 
 -- The user's own: 18 and 19 speak for each other against 8; machines, two messages and old ones do not count

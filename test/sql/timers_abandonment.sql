@@ -92,7 +92,7 @@ SELECT pg_temp.run('19:00');
 INSERT INTO nudge.actions (user_id, action_type, occurred_at, action_data)
 SELECT 'many' || n, 'cart_add', '2021-03-01 20:00+00', '[{"cart_id": {"a": 1}}]'::jsonb -> 0 FROM generate_series(1, 2500) AS n;
 SELECT pg_temp.run('21:00');
--- Waiting timers are shown by explain
+-- Waiting timers are shown by explain, whatever else stands in the way
 SELECT pg_temp.act('shown', 'cart_add', '22:00', '{"cart_id": 1}');
 SELECT pg_temp.run('22:00');
 SELECT outcome, detail -> 'next_due' AS next_due FROM nudge.explain('shown', 'cart_add');
