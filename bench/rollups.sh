@@ -46,10 +46,10 @@ AS $$
         UNION ALL SELECT 'sent', NULL, NULL, NULL, '5 s'
         UNION ALL SELECT 'delivered', NULL, NULL, 'd', '20 s' WHERE bench.chance(m.message_id, 'delivered') < 0.97
         UNION ALL SELECT 'bounced', NULL, NULL, 'b', '20 s' WHERE bench.chance(m.message_id, 'delivered') >= 0.97
-        UNION ALL SELECT 'opened', NULL, 'machine', 'm', '21 s' WHERE bench.chance(m.message_id, 'machine') < 0.2
+        UNION ALL SELECT 'opened', NULL, 'machine', 'm', '21 s' WHERE bench.chance(m.message_id, 'machine') < 0.2 AND bench.chance(m.message_id, 'delivered') < 0.97
         UNION ALL SELECT 'opened', NULL, NULL, 'o' || n, bench.chance(m.message_id, 'open' || n) * interval '2 days' FROM generate_series(1, 3) AS n
-                  WHERE bench.chance(m.message_id, 'opens') < 0.4 / n
-        UNION ALL SELECT 'clicked', NULL, NULL, 'c', bench.chance(m.message_id, 'click') * interval '2 days' WHERE bench.chance(m.message_id, 'opens') < 0.08
+                  WHERE bench.chance(m.message_id, 'opens') < 0.4 / n AND bench.chance(m.message_id, 'delivered') < 0.97
+        UNION ALL SELECT 'clicked', NULL, NULL, 'c', bench.chance(m.message_id, 'click') * interval '2 days' WHERE bench.chance(m.message_id, 'opens') < 0.08 AND bench.chance(m.message_id, 'delivered') < 0.97
         UNION ALL SELECT 'unsubscribed', NULL, NULL, 'u', '1 hour' WHERE bench.chance(m.message_id, 'opens') > 0.997
         UNION ALL SELECT 'complained', NULL, NULL, 's', '1 hour' WHERE bench.chance(m.message_id, 'opens') > 0.9995
         UNION ALL SELECT 'capped', 'daily', NULL, NULL, '-30 s' WHERE bench.chance(m.message_id, 'capped') < 0.05
@@ -64,10 +64,14 @@ INSERT INTO nudge.conversions (user_id, value, occurred_at, recorded_at)
 SELECT m.user_id, 10 + m.message_id % 90, m.created_at + interval '3 days', m.created_at + interval '3 days'
 FROM nudge.messages m WHERE m.message_id <= 1000000 AND bench.chance(m.message_id, 'converts') < 0.01 ORDER BY m.created_at;
 
+SQL
+sql "VACUUM ANALYZE"
+sql "SELECT nudge.rollup(clock_timestamp())" >/dev/null
+sql <<'SQL'
 INSERT INTO nudge.messages (user_id, pending_id, rule_id, channel, recipient, template_id, subject, body_text, priority, fired_at, created_at,
                             segments, timezone, due_at, week_before)
 SELECT 'user-' || bench.chance(i, 'user') * 200000, i, 1 + i % 200, 'email', 'user@example.com', 'template ' || i % 50, 'Subject of ' || i,
-       repeat('body ', 100), 'normal', now() - interval '1 hour', now() - interval '1 hour' + i * interval '1 ms', '{gold}', 'Europe/Berlin', now() - interval '1 hour', i % 6
+       repeat('body ', 100), 'normal', now() - interval '1 hour', now(), '{gold}', 'Europe/Berlin', now() - interval '1 hour', i % 6
 FROM generate_series(1, 300000) AS i;
 SQL
 sql "VACUUM ANALYZE"
@@ -83,5 +87,63 @@ sql "COPY (SELECT e.user_id, e.event_type, e.rule_id, e.pending_id, e.message_id
            LIMIT 1000000) TO '$new' CSV"
 
 current=$(sql "SELECT 'nudge.' || p.partition FROM nudge.partitions p WHERE p.parent = 'events' AND now() >= p.lower_bound AND now() < p.upper_bound")
-sql "SELECT nudge.rollup(clock_timestamp())" >/dev/null
+
+truncate_new() { sql "TRUNCATE $current"; }
+copy_new="COPY nudge.events ($columns) FROM '$new' CSV"
+
+# Undone again, so that each run has the same to do
+roll_up() {
+    truncate_new
+    sql "$copy_new"
+    sql "VACUUM ANALYZE $current"
+    timed "BEGIN; SELECT nudge.rollup(clock_timestamp()); ROLLBACK"
+}
+copy_events() {
+    truncate_new
+    timed "$copy_new"
+}
+pair 'rollup() of 1,000,000 new events : COPY of them' 0.50 roll_up copy_events 1000000
+remark 'Events of 300,000 messages made since, and opens of 100,000 older ones, most of which had been opened before.'
+
+# Read with what has been recorded in the last minutes on top; the two must agree.
+truncate_new
+sql "INSERT INTO nudge.events ($columns) SELECT m.user_id, 'opened', m.rule_id, m.pending_id, m.message_id, NULL, 'tail', now()
+     FROM nudge.messages m WHERE m.message_id BETWEEN 500000 AND 501000"
 sql "VACUUM ANALYZE"
+from_raw="
+    SELECT coalesce(t.rule_id, m.rule_id) AS rule_id, t.total_triggers, t.capped, t.skipped, t.held_out, m.sent, m.delivered, m.opened, m.clicked,
+           m.conversions, m.unsubscribes, m.complaints, m.bounces, m.failures, m.revenue
+    FROM (SELECT e.rule_id, count(*) FILTER (WHERE e.event_type = 'scheduled' OR e.pending_id IS NULL) AS total_triggers,
+                 count(*) FILTER (WHERE e.event_type = 'capped') AS capped, count(*) FILTER (WHERE e.event_type = 'skipped') AS skipped,
+                 count(*) FILTER (WHERE e.event_type = 'held_out') AS held_out
+          FROM nudge.events e WHERE e.event_type IN ('scheduled', 'capped', 'skipped', 'held_out') GROUP BY e.rule_id) AS t
+    FULL JOIN (
+        SELECT x.rule_id, count(*) FILTER (WHERE x.sent) AS sent, count(*) FILTER (WHERE x.delivered) AS delivered, count(*) FILTER (WHERE x.opened) AS opened,
+               count(*) FILTER (WHERE x.clicked) AS clicked, count(*) FILTER (WHERE x.bounced) AS bounces, count(*) FILTER (WHERE x.complained) AS complaints,
+               count(*) FILTER (WHERE x.unsubscribed) AS unsubscribes, count(*) FILTER (WHERE x.failed) AS failures,
+               coalesce(sum(c.conversions), 0) AS conversions, coalesce(sum(c.revenue), 0) AS revenue
+        FROM (SELECT e.message_id, min(e.rule_id) AS rule_id, bool_or(e.event_type = 'sent') AS sent, bool_or(e.event_type = 'delivered') AS delivered,
+                     bool_or(e.event_type = 'opened') AS opened, bool_or(e.event_type = 'clicked') AS clicked, bool_or(e.event_type = 'bounced') AS bounced,
+                     bool_or(e.event_type = 'complained') AS complained, bool_or(e.event_type = 'unsubscribed') AS unsubscribed,
+                     bool_or(e.event_type IN ('failed', 'dead')) AS failed
+              FROM nudge.events e
+              WHERE e.event_type IN ('sent', 'delivered', 'opened', 'clicked', 'bounced', 'complained', 'unsubscribed', 'failed', 'dead')
+                  AND e.message_id IS NOT NULL AND e.flag IS DISTINCT FROM 'machine'
+              GROUP BY e.message_id) AS x
+        LEFT JOIN (
+            SELECT l.message_id, count(*) AS conversions, sum(l.value) AS revenue
+            FROM (SELECT DISTINCT ON (c.conversion_id) c.value, d.message_id
+                  FROM nudge.conversions c
+                  JOIN nudge.events d ON d.user_id = c.user_id AND d.event_type = 'delivered' AND d.recorded_at <= c.recorded_at
+                      AND d.occurred_at BETWEEN c.occurred_at - interval '7 days' AND c.occurred_at
+                  ORDER BY c.conversion_id, d.occurred_at DESC, d.message_id DESC) AS l
+            GROUP BY l.message_id) AS c ON c.message_id = x.message_id
+        GROUP BY x.rule_id) AS m ON m.rule_id = t.rule_id"
+columns_of_both='rule_id, total_triggers, capped, skipped, held_out, sent, delivered, opened, clicked, conversions, unsubscribes, complaints, bounces, failures, revenue'
+expect 0 "SELECT count(*) FROM ((SELECT $columns_of_both FROM nudge.rule_performance EXCEPT SELECT $columns_of_both FROM ($from_raw) AS r)
+                                 UNION ALL (SELECT $columns_of_both FROM ($from_raw) AS r EXCEPT SELECT $columns_of_both FROM nudge.rule_performance)) AS d"
+expect 200 'SELECT count(*) FROM nudge.rule_performance WHERE sent > 0 AND conversions > 0 AND opened > 0 AND capped > 0'
+
+from_rollups() { timed 'SELECT * FROM nudge.rule_performance'; }
+from_events() { timed "$from_raw"; }
+pair 'rule_performance over 5,000,000 events of 200 rules : the same figures from raw events' 200 from_rollups from_events

@@ -141,8 +141,7 @@ SELECT pg_catalog.pg_extension_config_dump('nudge.latency_rollups', '');
 -- (Bodies that are parsed at once and take no settings: queries take them in.)
 CREATE FUNCTION nudge.latency_bucket(latency interval) RETURNS smallint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE WHEN date_part('epoch', latency) <= 0.25 THEN -8
-            ELSE least(ceil(4 * ln(date_part('epoch', latency)) / ln(2::float8)), 120) END::smallint;
+RETURN least(ceil(4 * ln(greatest(date_part('epoch', latency), 0.25)) / ln(2::float8)), 120)::smallint;
 COMMENT ON FUNCTION nudge.latency_bucket(interval) IS
     'The bucket of a histogram that a time belongs to: b for more than 2^((b-1)/4) and up to 2^(b/4) seconds, from a quarter of a second on';
 
@@ -196,51 +195,59 @@ COMMENT ON VIEW nudge.conversion_touches IS 'Internal: conversions recorded sinc
 --
 -- Days and hours are of the time at which the message was made.  Messages from before
 -- 0.4.0 do not tell of the week before them.
+--
+-- (In the order of messages, neighbours find the same pages; OFFSET 0 has outcomes
+-- computed once, not once for each column made of them.)
 CREATE VIEW nudge.message_facts AS
-    SELECT (m.created_at AT TIME ZONE (SELECT nudge.setting('timezone')))::date AS day,
-           m.rule_id, m.channel, m.template_id, m.variant,
-           date_part('isodow', m.created_at AT TIME ZONE coalesce(m.timezone, (SELECT nudge.setting('timezone'))))::smallint AS weekday,
-           date_part('hour', m.created_at AT TIME ZONE coalesce(m.timezone, (SELECT nudge.setting('timezone'))))::smallint AS hour,
-           least(coalesce(m.week_before,
+    SELECT (f.created_at AT TIME ZONE (SELECT nudge.setting('timezone')))::date AS day,
+           f.rule_id, f.channel, f.template_id, f.variant,
+           date_part('isodow', f.created_at AT TIME ZONE coalesce(f.timezone, (SELECT nudge.setting('timezone'))))::smallint AS weekday,
+           date_part('hour', f.created_at AT TIME ZONE coalesce(f.timezone, (SELECT nudge.setting('timezone'))))::smallint AS hour,
+           least(coalesce(f.week_before,
                           (SELECT count(*) FROM nudge.messages b
-                           WHERE b.user_id = m.user_id AND b.created_at > m.created_at - interval '168 hours' AND b.created_at <= m.created_at
-                               AND (b.created_at, b.message_id) < (m.created_at, m.message_id))), 4)::smallint AS week_before,
-           m.segments, m.priority, m.due_at, m.created_at, f.sent_at,
-           x.new & 1 AS sent, x.new >> 1 & 1 AS delivered, x.new >> 2 & 1 AS opened, x.new >> 3 & 1 AS clicked, x.new >> 4 & 1 AS bounced,
-           x.new >> 5 & 1 AS complained, x.new >> 6 & 1 AS unsubscribed, x.new >> 7 & 1 AS failed,
+                           WHERE b.user_id = f.user_id AND b.created_at > f.created_at - interval '168 hours' AND b.created_at <= f.created_at
+                               AND (b.created_at, b.message_id) < (f.created_at, f.message_id))), 4)::smallint AS week_before,
+           f.segments, f.priority, f.due_at, f.created_at, f.sent_at,
+           f.outcomes & 1 AS sent, f.outcomes >> 1 & 1 AS delivered, f.outcomes >> 2 & 1 AS opened, f.outcomes >> 3 & 1 AS clicked,
+           f.outcomes >> 4 & 1 AS bounced, f.outcomes >> 5 & 1 AS complained, f.outcomes >> 6 & 1 AS unsubscribed, f.outcomes >> 7 & 1 AS failed,
            f.conversions, f.revenue
-    FROM (SELECT e.message_id, bit_or(nudge.outcome_bit(e.event_type)) AS outcomes,
-                 min(e.occurred_at) FILTER (WHERE e.event_type = 'sent') AS sent_at, 0 AS conversions, 0::numeric AS revenue
-          FROM nudge.events e
-          WHERE e.recorded_at >= coalesce((SELECT p.counted_to FROM nudge.rollup_progress p), '-infinity')
-              AND e.recorded_at < coalesce((SELECT p.counting_to FROM nudge.rollup_progress p), 'infinity')
-              AND e.event_type IN ('sent', 'delivered', 'opened', 'clicked', 'bounced', 'complained', 'unsubscribed', 'failed', 'dead')
-              AND e.message_id IS NOT NULL
-              AND e.flag IS DISTINCT FROM 'machine'
-          GROUP BY e.message_id
-          UNION ALL
-          SELECT c.message_id, 0, NULL, 1, c.value
-          FROM nudge.conversion_touches c) AS f
-    JOIN nudge.messages m ON m.message_id = f.message_id
-    CROSS JOIN LATERAL (
-        SELECT bit_or(nudge.outcome_bit(e.event_type)) AS outcomes
-        FROM nudge.events e
-        WHERE e.message_id = f.message_id AND e.event_key IS NOT NULL
-            AND e.recorded_at >= m.created_at
-            AND e.recorded_at < (SELECT p.counted_to FROM nudge.rollup_progress p)
-            AND e.flag IS DISTINCT FROM 'machine'
-            AND f.outcomes <> 0 AND m.created_at < (SELECT p.counted_to FROM nudge.rollup_progress p)) AS o
-    CROSS JOIN LATERAL (
-        SELECT bit_or(nudge.outcome_bit(r.status::text)) AS outcomes
-        FROM nudge.message_results r
-        WHERE r.message_id = f.message_id
-            AND r.finished_at >= m.created_at
-            AND r.finished_at < (SELECT p.counted_to FROM nudge.rollup_progress p)
-            AND f.outcomes & 129 <> 0 AND m.created_at < (SELECT p.counted_to FROM nudge.rollup_progress p)) AS r
-    CROSS JOIN LATERAL (SELECT f.outcomes & ~(coalesce(o.outcomes, 0) | coalesce(r.outcomes, 0)) AS new) AS x
-    WHERE (x.new <> 0 OR f.conversions <> 0)
+    FROM (SELECT m.message_id, m.user_id, m.rule_id, m.channel, m.template_id, m.variant, m.timezone, m.week_before,
+                 m.segments, m.priority, m.due_at, m.created_at, n.sent_at, n.conversions, n.revenue,
+                 n.outcomes
+                 & ~CASE WHEN n.outcomes <> 0 AND m.created_at < (SELECT p.counted_to FROM nudge.rollup_progress p)
+                         THEN coalesce((SELECT bit_or(nudge.outcome_bit(e.event_type))
+                                        FROM nudge.events e
+                                        WHERE e.message_id = m.message_id AND e.event_key IS NOT NULL
+                                            AND e.recorded_at >= m.created_at
+                                            AND e.recorded_at < (SELECT p.counted_to FROM nudge.rollup_progress p)
+                                            AND e.flag IS DISTINCT FROM 'machine'), 0)
+                         ELSE 0 END
+                 & ~CASE WHEN (n.outcomes & (nudge.outcome_bit('sent') | nudge.outcome_bit('failed'))) <> 0
+                             AND m.created_at < (SELECT p.counted_to FROM nudge.rollup_progress p)
+                         THEN coalesce((SELECT bit_or(nudge.outcome_bit(r.status::text))
+                                        FROM nudge.message_results r
+                                        WHERE r.message_id = m.message_id
+                                            AND r.finished_at >= m.created_at
+                                            AND r.finished_at < (SELECT p.counted_to FROM nudge.rollup_progress p)), 0)
+                         ELSE 0 END AS outcomes
+          FROM (SELECT e.message_id, bit_or(nudge.outcome_bit(e.event_type)) AS outcomes,
+                       min(e.recorded_at) FILTER (WHERE e.event_type = 'sent') AS sent_at, 0 AS conversions, 0::numeric AS revenue
+                FROM nudge.events e
+                WHERE e.recorded_at >= coalesce((SELECT p.counted_to FROM nudge.rollup_progress p), '-infinity')
+                    AND e.recorded_at < coalesce((SELECT p.counting_to FROM nudge.rollup_progress p), 'infinity')
+                    AND e.event_type IN ('sent', 'delivered', 'opened', 'clicked', 'bounced', 'complained', 'unsubscribed', 'failed', 'dead')
+                    AND e.message_id IS NOT NULL
+                    AND e.flag IS DISTINCT FROM 'machine'
+                GROUP BY e.message_id
+                UNION ALL
+                SELECT c.message_id, 0, NULL, 1, c.value
+                FROM nudge.conversion_touches c
+                ORDER BY message_id) AS n
+          JOIN nudge.messages m ON m.message_id = n.message_id
+          OFFSET 0) AS f
+    WHERE (f.outcomes <> 0 OR f.conversions <> 0)
         AND ((SELECT p.days FROM nudge.rollup_progress p) IS NULL
-             OR (m.created_at AT TIME ZONE (SELECT nudge.setting('timezone')))::date = ANY ((SELECT p.days FROM nudge.rollup_progress p)::date[]));
+             OR (f.created_at AT TIME ZONE (SELECT nudge.setting('timezone')))::date = ANY ((SELECT p.days FROM nudge.rollup_progress p)::date[]));
 COMMENT ON VIEW nudge.message_facts IS 'Internal: what has become of messages since nudge.rollup() counted, where it had not before, with all that it counts under';
 
 -- A trigger is counted as fired where it is put into nudge.pending, or dropped by the
@@ -273,7 +280,7 @@ COMMENT ON VIEW nudge.trigger_facts IS 'Internal: what has become of triggers si
 CREATE FUNCTION nudge.add_facts() RETURNS bigint
 LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
-SET work_mem = '64MB' SET jit = off
+SET work_mem = '128MB' SET jit = off
 AS $$
     WITH fact AS MATERIALIZED (
         SELECT * FROM nudge.message_facts),
@@ -300,8 +307,13 @@ AS $$
         INSERT INTO nudge.segment_rollups AS r
         SELECT f.day, f.rule_id, s.segment, sum(f.sent), sum(f.delivered), sum(f.opened), sum(f.clicked),
                sum(f.bounced), sum(f.complained), sum(f.unsubscribed), sum(f.failed), sum(f.conversions), sum(f.revenue)
-        FROM fact f CROSS JOIN LATERAL unnest(f.segments) AS s (segment)
-        WHERE f.segments <> '{}'
+        FROM (SELECT k.day, k.rule_id, k.segments, sum(k.sent) AS sent, sum(k.delivered) AS delivered, sum(k.opened) AS opened, sum(k.clicked) AS clicked,
+                     sum(k.bounced) AS bounced, sum(k.complained) AS complained, sum(k.unsubscribed) AS unsubscribed, sum(k.failed) AS failed,
+                     sum(k.conversions) AS conversions, sum(k.revenue) AS revenue
+              FROM fact k
+              WHERE k.segments <> '{}'
+              GROUP BY k.day, k.rule_id, k.segments) AS f
+        CROSS JOIN LATERAL unnest(f.segments) AS s (segment)
         GROUP BY f.day, f.rule_id, s.segment
         ON CONFLICT (day, rule_id, segment) DO UPDATE
         SET sent = r.sent + excluded.sent, delivered = r.delivered + excluded.delivered, opened = r.opened + excluded.opened,

@@ -9,21 +9,25 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    cutoff timestamptz := as_of - make_interval(days => nudge.setting('retention_days')::integer);
+    cutoff     timestamptz := as_of - make_interval(days => nudge.setting('retention_days')::integer);
+    counted_to timestamptz;
 BEGIN
     IF current_setting('transaction_isolation') IN ('read committed', 'read uncommitted') THEN
         IF NOT nudge.rollup_begin('maintain') THEN
             RETURN NULL;
         END IF;
-        PERFORM nudge.rollup(clock_timestamp() - CASE WHEN as_of > clock_timestamp() THEN interval '0' ELSE interval '10 s' END);
+        IF cutoff > (SELECT p.counted_to FROM nudge.rollup_progress p) THEN
+            PERFORM nudge.rollup(cutoff);
+        END IF;
     END IF;
-    SELECT least(cutoff, p.counted_to) INTO cutoff FROM nudge.rollup_progress p;
+    SELECT p.counted_to INTO counted_to FROM nudge.rollup_progress p;
+    cutoff := least(cutoff, coalesce(counted_to, '-infinity'));
     UPDATE nudge.rollup_progress p SET gone_before = cutoff WHERE p.gone_before < cutoff;
     RETURN cutoff;
 END
 $$;
 COMMENT ON FUNCTION nudge.retention_cutoff(timestamptz) IS
-    'Internal: counts what there is, and notes and returns the time before which raw rows may be deleted: nudge.retention_days before as_of, but no later than what has been counted; NULL where nudge.rollup() is at work elsewhere';
+    'Internal: notes and returns the time before which raw rows may be deleted: nudge.retention_days before as_of, but no later than what has been counted, which it first has done; NULL where nudge.rollup() is at work elsewhere';
 REVOKE ALL ON FUNCTION nudge.retention_cutoff(timestamptz) FROM PUBLIC;
 
 -- Steps that need strong locks come last, since locks last until the end, and
@@ -172,4 +176,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION nudge.maintain(timestamptz) IS
-    'Brings the figures up to date, makes monthly partitions ahead, drops and deletes what is past nudge.retention_days and in the figures, prunes counts and logs; never waits long for a lock. A summary';
+    'Makes monthly partitions ahead, drops and deletes what is past nudge.retention_days and in the figures, prunes counts and logs; never waits long for a lock. A summary';

@@ -275,7 +275,6 @@ COMMENT ON FUNCTION nudge.attribute_conversion(bigint, text) IS
 INSERT INTO nudge.access_rights (access, kind, object, privileges) VALUES
     ('marketer', 'table', 'attribution_models', 'SELECT, INSERT, UPDATE, DELETE'),
     ('marketer', 'routine', 'attribute_conversion', 'EXECUTE'),
-    ('analyst', 'table', 'attribution_models', 'SELECT'),
     ('analyst', 'routine', 'attribute_conversion', 'EXECUTE');
 
 REVOKE ALL ON TABLE nudge.attribution_models FROM PUBLIC;

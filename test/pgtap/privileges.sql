@@ -99,8 +99,15 @@ FROM unnest('{marketer,analyst}'::text[]) AS a;
 INSERT INTO callable
 SELECT a, r FROM unnest('{marketer,analyst}'::text[]) AS a, unnest('{wilson_low,wilson_high}'::text[]) AS r;
 
--- Reports
-INSERT INTO callable VALUES ('marketer', 'backtest');
+-- Figures and reports
+INSERT INTO allowed
+SELECT a, v, 'SELECT', '*' FROM unnest('{marketer,analyst}'::text[]) AS a,
+    unnest('{rule_performance,rule_performance_daily,channel_performance,template_performance,variant_performance,segment_performance,send_time_performance,frequency_fatigue,funnel,queue_latency,message_figures,rule_figures,segment_figures,hour_figures,optimization_advice}'::text[]) AS v;
+INSERT INTO callable
+SELECT a, r FROM unnest('{marketer,analyst}'::text[]) AS a,
+    unnest('{rates,latency_bucket,outcome_bit,wilson_bound,two_proportion_test,performance_report,optimize_rule,report}'::text[]) AS r;
+INSERT INTO callable VALUES ('marketer', 'backtest'), ('executor', 'rollup'), ('executor', 'rebuild_rollups');
+
 -- Events in
 INSERT INTO allowed
 SELECT 'marketer', t, p, '*'
@@ -111,8 +118,6 @@ INSERT INTO callable VALUES
 -- Attribution
 INSERT INTO allowed
 SELECT 'marketer', 'attribution_models', p, '*' FROM unnest('{SELECT,INSERT,UPDATE,DELETE}'::text[]) AS p
-UNION ALL
-SELECT 'analyst', 'attribution_models', 'SELECT', '*'
 UNION ALL
 SELECT a, t, 'SELECT', '*' FROM unnest('{marketer,analyst}'::text[]) AS a, unnest('{attribution_effects,attribution,attribution_daily}'::text[]) AS t;
 INSERT INTO callable VALUES ('marketer', 'attribute_conversion'), ('marketer', 'attribution_tail'), ('marketer', 'recompute_attribution'),
