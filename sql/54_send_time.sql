@@ -23,6 +23,9 @@ COMMENT ON COLUMN nudge.send_hours.basis IS 'Whose messages tell: those of all r
 COMMENT ON COLUMN nudge.send_hours.sent IS 'Messages made at that hour in the 90 days before';
 COMMENT ON COLUMN nudge.send_hours.rate IS 'Smoothed share of them that were opened, by which the hour was chosen';
 SELECT pg_catalog.pg_extension_config_dump('nudge.send_hours', '');
+CREATE TRIGGER a_trust_restore BEFORE INSERT ON nudge.send_hours
+    FOR EACH STATEMENT EXECUTE FUNCTION nudge.trust_restore();
+COMMENT ON TRIGGER a_trust_restore ON nudge.send_hours IS 'Lets rows of a dump in as they are';
 
 -- Hours have different numbers of messages, so each starts as if 20 had been sent that
 -- were opened as often as all were (an empirical Bayes estimate).

@@ -30,6 +30,9 @@ COMMENT ON COLUMN nudge.variants.share IS
     'Weight against the shares of the rule''s other enabled variants: 1 and 3 are a quarter and three quarters. 0: nobody new. Not used by thompson but for 0';
 COMMENT ON COLUMN nudge.variants.enabled IS 'Who has a variant that is not enabled gets another';
 SELECT pg_catalog.pg_extension_config_dump('nudge.variants', '');
+CREATE TRIGGER a_trust_restore BEFORE INSERT ON nudge.variants
+    FOR EACH STATEMENT EXECUTE FUNCTION nudge.trust_restore();
+COMMENT ON TRIGGER a_trust_restore ON nudge.variants IS 'Lets rows of a dump in as they are';
 
 CREATE FUNCTION nudge.check_variant() RETURNS trigger
 LANGUAGE C AS 'MODULE_PATHNAME', 'nudge_check_variant';
