@@ -16,7 +16,7 @@ CREATE TABLE nudge.variants (
     subject     text CHECK (subject !~ '[\r\n]'),
     delay       interval,
     hour        smallint CHECK (hour BETWEEN 0 AND 23),
-    channel     text COLLATE "C" REFERENCES nudge.channels ON UPDATE CASCADE,
+    channel     text COLLATE "C",
     share       float8 NOT NULL DEFAULT 1 CHECK (share >= 0 AND share < 'Infinity'),
     enabled     boolean NOT NULL DEFAULT true,
     PRIMARY KEY (rule_id, name)
@@ -36,10 +36,10 @@ COMMENT ON TRIGGER a_trust_restore ON nudge.variants IS 'Lets rows of a dump in 
 
 CREATE FUNCTION nudge.check_variant() RETURNS trigger
 LANGUAGE C AS 'MODULE_PATHNAME', 'nudge_check_variant';
-COMMENT ON FUNCTION nudge.check_variant() IS 'Trigger function: refuses variants whose delay or subject is not good';
+COMMENT ON FUNCTION nudge.check_variant() IS 'Trigger function: refuses variants whose channel, delay or subject is not good';
 CREATE TRIGGER check_variant BEFORE INSERT OR UPDATE ON nudge.variants
     FOR EACH ROW EXECUTE FUNCTION nudge.check_variant();
-COMMENT ON TRIGGER check_variant ON nudge.variants IS 'Refuses variants whose delay or subject is not good';
+COMMENT ON TRIGGER check_variant ON nudge.variants IS 'Refuses variants whose channel, delay or subject is not good';
 CREATE TRIGGER invalidate_rules AFTER INSERT OR UPDATE OR DELETE ON nudge.variants
     FOR EACH ROW EXECUTE FUNCTION nudge.invalidate_rules();
 ALTER TABLE nudge.variants ENABLE ALWAYS TRIGGER invalidate_rules;

@@ -3,7 +3,7 @@
  * variant_triggers.c
  *	  Trigger on nudge.variants: checks before a row is written.
  *
- * What template and channel must be, foreign keys say.
+ * What a template must be, a foreign key says.
  *
  *-------------------------------------------------------------------------
  */
@@ -45,12 +45,15 @@ nudge_check_variant(PG_FUNCTION_ARGS)
 	HeapTuple	row = trigger_row(trigger);
 	char	   *name = row_text(trigger, row, "name");
 	char	   *subject = row_text(trigger, row, "subject");
+	char	   *channel = row_text(trigger, row, "channel");
 	FaultList	faults = {NIL};
 	bool		isnull;
 	Datum		delay = row_column(trigger, row, "delay", &isnull);
 
 	if (!isnull)
 		check_delay(&faults, "delay", DatumGetIntervalP(delay));
+	if (channel != NULL && row_column_changes(trigger, "channel"))
+		check_channel(&faults, "channel", channel);
 	fault_report(&faults, "variant");
 	if (subject != NULL && row_column_changes(trigger, "subject"))
 		check_subject(subject, name != NULL ? name : "");
