@@ -112,10 +112,15 @@ BEGIN
     SET trials = excluded.trials, successes = excluded.successes, value = excluded.value, updated_at = excluded.updated_at
     WHERE (a.trials, a.successes, a.value) IS DISTINCT FROM (excluded.trials, excluded.successes, excluded.value);
     GET DIAGNOSTICS n = ROW_COUNT;
+    -- (One look into the index for each rule, however many users there are)
+    WITH RECURSIVE given AS (
+        SELECT min(a.rule_id) AS rule_id FROM nudge.variant_assignments a
+        UNION ALL
+        SELECT (SELECT min(a.rule_id) FROM nudge.variant_assignments a WHERE a.rule_id > g.rule_id)
+        FROM given g WHERE g.rule_id IS NOT NULL)
     DELETE FROM nudge.variant_assignments a
-    WHERE a.rule_id IN (
-        SELECT g.rule_id FROM (SELECT DISTINCT b.rule_id FROM nudge.variant_assignments b) AS g
-        WHERE NOT EXISTS (SELECT FROM nudge.rules r WHERE r.rule_id = g.rule_id));
+    USING given g
+    WHERE a.rule_id = g.rule_id AND NOT EXISTS (SELECT FROM nudge.rules r WHERE r.rule_id = g.rule_id);
     RETURN n;
 END
 $$;
