@@ -103,6 +103,12 @@ INSERT INTO nudge.optimizations (rule_id, made_at, kind, before, after, evidence
 SELECT min(rule_id), '2026-01-01', 'pause', '{"rule": {"status": "active"}}', '{"rule": {"status": "paused"}}', '{}', 'a test' FROM nudge.rules;
 INSERT INTO nudge.recommendations (rule_id, kind, draft, evidence)
 SELECT min(rule_id), 'optimal_delay_range', '{"rule": {"delay": "01:00:00"}}', '{}' FROM nudge.rules;
+-- variants, what is known of them, and the best hour
+INSERT INTO nudge.variants (rule_id, name, template_id, channel, subject, delay, hour, share)
+    SELECT rule_id, 'other', 'welcome', 'email', 'Hi {{ user.user_id }}', '0', NULL, 2 FROM nudge.rules WHERE name = 'now';
+INSERT INTO nudge.bandit_arms SELECT rule_id, 'other', 10, 3, 0, '2026-01-01' FROM nudge.rules WHERE name = 'now';
+UPDATE nudge.rules SET allocation = 'thompson', goal = 'open' WHERE name = 'now';
+INSERT INTO nudge.send_hours SELECT rule_id, 7, 'rule', 100, 10, 0.1, '2026-01-01' FROM nudge.rules WHERE name = 'later';
 INSERT INTO nudge.conditions (rule_id, position, condition_type, parameters)
     SELECT rule_id, 1, 'action_type', '{"types": ["login"]}' FROM nudge.rules;
 INSERT INTO nudge.frequency_caps (rule_id, period, max_messages) SELECT rule_id, 'daily', 1 FROM nudge.rules WHERE name = 'now';
@@ -150,9 +156,10 @@ $node->safe_psql('source', $_) foreach (
 
 my $summary = 'SELECT '
   . join(', ', map { "(SELECT count(*) > 0 FROM nudge.$_)" } qw(pending message_queue message_blocks message_results events cap_usage executor_runs frequency_caps
-	subscriptions suppressions quiet_hours channels rule_entries timers timer_firings timer_signals timer_rule_changes timer_rules timer_clocks attribution_totals attribution_credits attribution_effects attribution_progress))
+	subscriptions suppressions quiet_hours channels rule_entries timers timer_firings timer_signals timer_rule_changes timer_rules timer_clocks attribution_totals attribution_credits attribution_effects attribution_progress
+	variants variant_assignments bandit_arms send_hours))
   . ", (SELECT count(DISTINCT tableoid) FROM nudge.actions)";
-is($node->safe_psql('source', $summary), ('t|' x 23) . '4',
+is($node->safe_psql('source', $summary), ('t|' x 27) . '4',
 	'there are rows of every kind, in four partitions of actions');
 my @source = split /\n/, $node->safe_psql('source', $fingerprint);
 
