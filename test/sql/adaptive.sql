@@ -1,5 +1,8 @@
 -- Recommendations for a rule: which of its messages convert, what would bring more of
 -- them, applying that and taking it back
+\getenv abs_srcdir PG_ABS_SRCDIR
+\set no_figures :abs_srcdir '/include/no_figures.sql'
+\i :no_figures
 SET client_min_messages = warning;
 SET timezone = 'UTC';
 SET intervalstyle = postgres;

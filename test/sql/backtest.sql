@@ -57,7 +57,8 @@ WHERE user_id = 'ann';
 SELECT nudge.backtest(nudge.rule_document(:other), '2026-03-01', '2026-03-08') ->> 'triggers' AS triggers;
 
 -- Nothing has happened
-SELECT (SELECT count(*) FROM nudge.rules) AS rules, (SELECT count(*) FROM nudge.pending) AS pending, (SELECT count(*) FROM nudge.events) AS events;
+SELECT (SELECT count(*) FROM nudge.rules WHERE name IN ('d', 'Other')) AS rules, (SELECT count(*) FROM nudge.pending WHERE user_id IN ('ann', 'bob')) AS pending,
+       (SELECT count(*) FROM nudge.events WHERE user_id IN ('ann', 'bob')) AS events;
 
 -- What happened to messages counts from when it was recorded
 INSERT INTO nudge.events (user_id, event_type, rule_id, message_id, occurred_at, recorded_at)

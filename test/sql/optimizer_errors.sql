@@ -1,4 +1,7 @@
 -- What optimisers refuse, and that nothing changes then
+\getenv abs_srcdir PG_ABS_SRCDIR
+\set no_figures :abs_srcdir '/include/no_figures.sql'
+\i :no_figures
 SET client_min_messages = warning;
 \set SHOW_CONTEXT never
 \getenv abs_srcdir PG_ABS_SRCDIR

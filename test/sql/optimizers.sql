@@ -1,4 +1,7 @@
 -- Rules that are watched: what figures bring about which change, and undoing it
+\getenv abs_srcdir PG_ABS_SRCDIR
+\set no_figures :abs_srcdir '/include/no_figures.sql'
+\i :no_figures
 SET client_min_messages = warning;
 SET timezone = 'UTC';
 \set SHOW_CONTEXT never

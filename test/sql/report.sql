@@ -1,6 +1,9 @@
 --
 -- Reports and advice, by examples worked by hand
 --
+\getenv abs_srcdir PG_ABS_SRCDIR
+\set no_figures :abs_srcdir '/include/no_figures.sql'
+\i :no_figures
 SET timezone = 'UTC';
 SET datestyle = 'ISO';
 BEGIN;

@@ -1,5 +1,8 @@
 -- rules.send_time = 'best': the user's own hour, else that of the rule's segments, else
 -- the rule's, within a day, through daylight saving
+\getenv abs_srcdir PG_ABS_SRCDIR
+\set no_figures :abs_srcdir '/include/no_figures.sql'
+\i :no_figures
 SET client_min_messages = warning;
 SET timezone = 'UTC';
 \set SHOW_CONTEXT never
