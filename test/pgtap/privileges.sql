@@ -135,16 +135,6 @@ INSERT INTO callable VALUES
     ('marketer', 'adaptive_recommendations'), ('marketer', 'apply_recommendation'), ('marketer', 'undo_recommendation'),
     ('marketer', 'confidence_greater'), ('analyst', 'confidence_greater');
 
--- Figures
-INSERT INTO allowed
-SELECT a, v, 'SELECT', '*'
-FROM unnest('{marketer,analyst}'::text[]) AS a,
-     unnest('{rule_performance,rule_performance_daily,channel_performance,template_performance,variant_performance,segment_performance,send_time_performance,'
-            'frequency_fatigue,funnel,queue_latency,message_figures,rule_figures,segment_figures,hour_figures}'::text[]) AS v;
-INSERT INTO callable
-SELECT a, r FROM unnest('{marketer,analyst}'::text[]) AS a, unnest('{rates,wilson_bound,latency_bucket,outcome_bit}'::text[]) AS r
-UNION ALL SELECT 'executor', r FROM unnest('{rollup,rebuild_rollups}'::text[]) AS r;
-
 -- Tables, views, materialised views, partitions: each privilege on each column
 CREATE TEMP VIEW may AS
     SELECT r.access, c.relname::text AS object, p.privilege, a.attname::text AS attname
