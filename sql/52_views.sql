@@ -39,18 +39,12 @@ CREATE VIEW nudge.hour_figures AS
     SELECT f.day, f.rule_id, f.weekday, f.hour, f.sent, f.opened, f.clicked, f.conversions FROM nudge.message_facts f;
 COMMENT ON VIEW nudge.hour_figures IS 'What became of messages by hour, to be summed up: nudge.hour_rollups and what has been recorded since';
 
--- Parsed when they are created and without settings, so that views take them in: a
--- call costs more than what it computes.
 CREATE FUNCTION nudge.wilson_bound(successes bigint, trials bigint, side integer) RETURNS float8
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE WHEN trials > 0 THEN least(greatest(
-    (least(greatest(successes, 0), trials)::float8 / trials + 3.841458820694124::float8 / (2 * trials::float8)
-     + side * sqrt(3.841458820694124::float8 * (least(greatest(successes, 0), trials)::float8 / trials * (1 - least(greatest(successes, 0), trials)::float8 / trials)
-                                                + 3.841458820694124::float8 / (4 * trials::float8)) / trials))
-    / (1 + 3.841458820694124::float8 / trials), 0), 1) END;
+    AS 'MODULE_PATHNAME', 'nudge_wilson_bound' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION nudge.wilson_bound(bigint, bigint, integer) IS
     'Internal: nudge.wilson_low (side -1) or nudge.wilson_high (side 1): the 95 % Wilson score interval of a share (Wilson 1927); NULL without trials';
 
+-- Parsed when it is created and without settings, so that views take it in.
 CREATE FUNCTION nudge.rates(sent bigint, delivered bigint, opened bigint, clicked bigint, conversions bigint,
                             unsubscribes bigint, complaints bigint, bounces bigint, revenue numeric)
 RETURNS TABLE (delivery_rate float8, delivery_rate_low float8, delivery_rate_high float8,

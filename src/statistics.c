@@ -44,3 +44,28 @@ nudge_two_proportion_test(PG_FUNCTION_ARGS)
 	PG_RETURN_FLOAT8(erfc(fabs(successes1 / trials1 - successes2 / trials2) /
 						  deviation / M_SQRT2));
 }
+
+PG_FUNCTION_INFO_V1(nudge_wilson_bound);
+
+/*
+ * nudge.wilson_bound(successes, trials, side): a bound of the 95 % Wilson score
+ * interval of a share, as nudge.wilson_low and wilson_high, whose calls cost more
+ * than what they compute; NULL without trials.
+ */
+Datum
+nudge_wilson_bound(PG_FUNCTION_ARGS)
+{
+	const double z2 = 3.841458820694124;	/* square of the 97.5 % quantile */
+	double		n;
+	double		p;
+	double		bound;
+
+	if (PG_GETARG_INT64(1) <= 0)
+		PG_RETURN_NULL();
+	n = PG_GETARG_INT64(1);
+	p = Min(Max(PG_GETARG_INT64(0), 0), PG_GETARG_INT64(1)) / n;
+	bound = (p + z2 / (2 * n) +
+			 PG_GETARG_INT32(2) * sqrt(z2 * (p * (1 - p) + z2 / (4 * n)) / n)) /
+		(1 + z2 / n);
+	PG_RETURN_FLOAT8(Min(Max(bound, 0.0), 1.0));
+}

@@ -4,7 +4,7 @@ SET client_min_messages = warning;
 SET timezone = 'UTC';
 CREATE FUNCTION pg_temp.nothing() RETURNS void LANGUAGE sql AS $$
     TRUNCATE nudge.events, nudge.messages, nudge.message_results, nudge.conversions, nudge.rescored_messages, nudge.rollup_progress,
-        nudge.message_rollups, nudge.rule_rollups, nudge.hour_rollups, nudge.segment_rollups, nudge.fatigue_rollups, nudge.latency_rollups
+        nudge.message_rollups, nudge.rule_rollups, nudge.hour_rollups, nudge.segment_rollups, nudge.fatigue_rollups, nudge.latency_rollups, nudge.cap_usage
 $$;
 BEGIN;
 SELECT pg_temp.nothing();

@@ -207,7 +207,7 @@ INSERT INTO nudge.rescored_messages SELECT DISTINCT user_id, message_id FROM cha
 SELECT nudge.rollup('2026-04-05') AS moved;
 SELECT count(*) AS left FROM nudge.rescored_messages;
 SELECT view FROM pg_temp.differences() WHERE wrong > 0;
-SELECT nudge.rollup('2026-05-01') > 0 AS moved, count(*) FROM nudge.message_facts;
+SELECT nudge.rollup('2026-05-01') > 0 AS moved, count(*) > 20 AS tail FROM nudge.message_facts;
 SELECT view FROM pg_temp.differences() WHERE wrong > 0;
 -- A rebuild finds the same, and mends what somebody broke
 UPDATE nudge.rule_rollups SET opened = opened + 1;

@@ -254,7 +254,7 @@ SQL
 # The data by itself, without triggers, once what came with the extension has made room
 $node->safe_psql('postgres', 'CREATE DATABASE in_parts');
 command_ok([ 'pg_restore', '--exit-on-error', '--section=pre-data', '-d', $node->connstr('in_parts'), "$dir/custom" ], 'in parts: tables');
-$node->safe_psql('in_parts', 'SET session_replication_role = replica; TRUNCATE nudge.channels, nudge.channel_urgency, nudge.lifecycle_stages');
+$node->safe_psql('in_parts', 'SET session_replication_role = replica; TRUNCATE nudge.channels, nudge.channel_urgency, nudge.lifecycle_stages, nudge.machine_agents, nudge.attribution_models, nudge.optimization_thresholds CASCADE');
 command_ok([ 'pg_restore', '--exit-on-error', '--data-only', '--disable-triggers', '-d', $node->connstr('in_parts'), "$dir/custom" ], 'in parts: data');
 command_ok([ 'pg_restore', '--exit-on-error', '--section=post-data', '-d', $node->connstr('in_parts'), "$dir/custom" ], 'in parts: the rest');
 is_deeply([ split /\n/, $node->safe_psql('in_parts', $fingerprint) ], \@source, 'in parts: everything is there');
