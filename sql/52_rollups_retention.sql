@@ -22,6 +22,7 @@ BEGIN
     END IF;
     SELECT p.counted_to INTO counted_to FROM nudge.rollup_progress p;
     cutoff := least(cutoff, coalesce(counted_to, '-infinity'));
+    cutoff := nudge.attribute_until(cutoff);
     UPDATE nudge.rollup_progress p SET gone_before = cutoff WHERE p.gone_before < cutoff;
     RETURN cutoff;
 END

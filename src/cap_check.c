@@ -32,7 +32,7 @@ typedef struct Counting
 static bool
 only_channel(const Rule *rule, const char *channel)
 {
-	return rule != NULL && rule->nchannels == 1 &&
+	return rule != NULL && rule->nchannels == 1 && !rule->channel_varies &&
 		strcmp(rule->channels[0], channel) == 0;
 }
 

@@ -25,6 +25,7 @@
 #include "templates.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
+#include "variant_store.h"
 
 PG_FUNCTION_INFO_V1(nudge_channel_scores);
 PG_FUNCTION_INFO_V1(nudge_coordinate_channels);
@@ -325,7 +326,7 @@ nudge_coordinate_channels(PG_FUNCTION_ARGS)
 	int			n;
 
 	ask_begin(&asked, fcinfo, 1);
-	rule = rule_argument(fcinfo, asked.rules);
+	rule = variant_rule_for(rule_argument(fcinfo, asked.rules), asked.user_id);
 	plan_rule(&plan, &asked, rule);
 
 	/* Those that are tried one after the other are part of the plan. */

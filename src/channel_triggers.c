@@ -20,6 +20,7 @@
 #include "owner.h"
 #include "plan.h"
 #include "queries.h"
+#include "relations.h"
 #include "row_trigger.h"
 #include "user_path.h"
 #include "utils/builtins.h"
@@ -111,24 +112,19 @@ nudge_check_channel_urgency(PG_FUNCTION_ARGS)
 }
 
 /*
- * Refuses to do without a channel (NULL: any) that something names.
+ * Refuses to do without a channel (NULL: any) that a query finds something to name.
  */
 static void
-refuse_removal(const char *name)
+refuse_used(SPIPlanPtr *plan, const char *query, const char *name)
 {
-	static SPIPlanPtr plan = NULL;
 	static const Oid types[] = {TEXTOID};
 	Datum		argument = name != NULL ? CStringGetTextDatum(name) : (Datum) 0;
-	OwnerScope	scope;
 
-	SPI_connect();
-	owner_begin(&scope);
-	if (SPI_execute_snapshot(plan_get(&plan, query_channel_use, 1, types),
+	if (SPI_execute_snapshot(plan_get(plan, query, 1, types),
 							 &argument, name != NULL ? " " : "n",
 							 GetLatestSnapshot(), InvalidSnapshot, false, true,
 							 1) != SPI_OK_SELECT)
 		elog(ERROR, "uses of channels could not be read");
-	owner_end(&scope);
 	if (SPI_processed > 0)
 	{
 		HeapTuple	tuple = SPI_tuptable->vals[0];
@@ -141,6 +137,21 @@ refuse_removal(const char *name)
 				 errdetail("It is named by %s.", SPI_getvalue(tuple, desc, 2)),
 				 errhint("To make no messages for it, set nudge.channels.enabled to false.")));
 	}
+}
+
+static void
+refuse_removal(const char *name)
+{
+	static SPIPlanPtr plan = NULL;
+	static SPIPlanPtr variants_plan = NULL;
+	OwnerScope	scope;
+
+	SPI_connect();
+	owner_begin(&scope);
+	refuse_used(&plan, query_channel_use, name);
+	if (nudge_relation_exists(NUDGE_VARIANTS))
+		refuse_used(&variants_plan, query_channel_use_variants, name);
+	owner_end(&scope);
 	SPI_finish();
 }
 

@@ -11,6 +11,7 @@
 
 #include "relations.h"
 #include "send_time.h"
+#include "variants.h"
 
 const void *
 compose_find_template(const Rule *rule, const char *channel, void *templates)
@@ -46,11 +47,17 @@ void
 compose(MessageSubject *subject, const ChannelCandidate *candidate,
 		MemoryContext result_context, RenderedMessage *message)
 {
+	const MessageTemplate *template = candidate->template;
+	MessageTemplate with_subject;
+
 	subject->channel = candidate->name;
 	subject->recipient = candidate->address;
 	if (!may_go_out(subject, message))
 		return;
 	if (!subject->is_preview)
 		subject->message_id = nudge_nextval(NUDGE_MESSAGES_SEQ);
-	message_render(candidate->template, subject, result_context, message);
+	if (subject->rule->variant != NULL && subject->rule->variant->subject != NULL)
+		template = message_template_with_subject(&with_subject, template,
+												 subject->rule->variant->subject);
+	message_render(template, subject, result_context, message);
 }

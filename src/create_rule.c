@@ -193,6 +193,31 @@ insert_rule(RuleConfig *config)
 									   SPI_tuptable->tupdesc, 1, &isnull));
 }
 
+/*
+ * Columns since 0.4.0, of which an older version hears nothing.
+ */
+static void
+set_optimization(int64 rule_id, const RuleConfig *config)
+{
+	static SPIPlanPtr plan = NULL;
+	static const Oid types[] = {INT8OID, TEXTOID, TEXTOID, TEXTOID};
+	char		nulls[] = "    ";
+	Datum		values[] = {
+		Int64GetDatum(rule_id),
+		text_or_null(config->send_time, &nulls[1]),
+		text_or_null(config->allocation, &nulls[2]),
+		text_or_null(config->goal, &nulls[3])
+	};
+
+	if (config->send_time == NULL && config->allocation == NULL &&
+		config->goal == NULL)
+		return;
+	if (SPI_execute_plan(plan_get(&plan, query_rule_set_optimization,
+								  lengthof(types), types),
+						 values, nulls, false, 0) != SPI_OK_UPDATE)
+		elog(ERROR, "update of a rule failed");
+}
+
 static void
 insert_conditions(int64 rule_id, const RuleConfig *config)
 {
@@ -265,6 +290,7 @@ nudge_create_rule(PG_FUNCTION_ARGS)
 
 	SPI_connect();
 	rule_id = insert_rule(&config);
+	set_optimization(rule_id, &config);
 	insert_conditions(rule_id, &config);
 	insert_caps(rule_id, &config);
 	SPI_finish();

@@ -67,8 +67,8 @@ trigger_skip(BatchTrigger *trigger, const char *reason)
 	trigger->reason = reason;
 }
 
-static void
-defer(BatchTrigger *trigger, TimestampTz until, const char *reason)
+void
+trigger_defer(BatchTrigger *trigger, TimestampTz until, const char *reason)
 {
 	trigger->outcome = OUTCOME_DEFERRED;
 	trigger->retry_at = until;
@@ -181,7 +181,7 @@ check_rule(Batch *batch, BatchTrigger *trigger)
 		trigger_skip(trigger, "expired");
 	else if (due->priority == PRIORITY_BATCH &&
 			 (batch_time = due_batch_time(due->due_at)) > batch->as_of)
-		defer(trigger, batch_time, "batch_interval");
+		trigger_defer(trigger, batch_time, "batch_interval");
 }
 
 /* Parameters of the query for cancelling actions */
@@ -465,7 +465,7 @@ make_trigger_messages(Execution *execution, Batch *batch, BatchTrigger *trigger)
 		if (message->rendered.status == MESSAGE_DEFERRED)
 		{
 			/* All go together, so that what was held is not sent twice. */
-			defer(trigger, message->rendered.until, message->rendered.reason);
+			trigger_defer(trigger, message->rendered.until, message->rendered.reason);
 			return size;
 		}
 		if (message->rendered.status == MESSAGE_RENDERED)
@@ -520,6 +520,8 @@ execute_batch(Execution *execution, Batch *batch)
 	check_cancelled(batch);
 	check_engaged(batch);
 	check_users(execution, batch);
+	choose_variants(batch);
+	check_due_times(batch);
 	load_templates(batch);
 	plan_choices(execution->history, batch);
 	load_recommendations(batch);

@@ -4,7 +4,7 @@
  *	  The executor: due triggers become messages.
  *
  * execute.c takes due triggers in batches and decides what becomes of each;
- * execute_channels.c chooses channels, and tries the next where a message was not
+ * execute_variants.c chooses variants; execute_channels.c chooses channels, and tries the next where a message was not
  * engaged with; execute_caps.c lets the users' frequency caps have their say;
  * execute_write.c records it; execute_sql.c is what SQL calls.
  *
@@ -136,6 +136,17 @@ extern Datum channels_left(const BatchTrigger *trigger);
 
 /* Settles that the trigger gives no message. */
 extern void trigger_skip(BatchTrigger *trigger, const char *reason);
+
+/* Moves the trigger to a later time. */
+extern void trigger_defer(BatchTrigger *trigger, TimestampTz until,
+						  const char *reason);
+
+/*
+ * execute_variants.c: chooses the variants of rules that have some; moves triggers
+ * on to when they are due for their user.
+ */
+extern void choose_variants(Batch *batch);
+extern void check_due_times(Batch *batch);
 
 /*
  * execute_caps.c: marks messages of triggers from..to-1 that caps forbid, and

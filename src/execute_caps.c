@@ -25,6 +25,7 @@
 #include "action.h"
 #include "cap_check.h"
 #include "utils/builtins.h"
+#include "variants.h"
 
 /*
  * Counts are kept for two months, and for as long as a trigger may wait, since
@@ -32,7 +33,13 @@
  */
 #define KEEP_DAYS 62
 
-/* Days that the slowest rule lets its triggers wait */
+static double
+days_of(const Interval *delay)
+{
+	return delay->month * 31.0 + delay->day + (double) delay->time / USECS_PER_DAY;
+}
+
+/* Days that the slowest rule lets its triggers wait, one of them for an hour */
 static int
 longest_delay(const Rules *rules)
 {
@@ -40,13 +47,13 @@ longest_delay(const Rules *rules)
 
 	for (int i = 0; i < rules->nrules; i++)
 	{
-		const Interval *delay = &rules->rules[i].delay;
-		double		days = delay->month * 31.0 + delay->day +
-		(double) delay->time / USECS_PER_DAY;
+		const Rule *rule = &rules->rules[i];
 
-		longest = Max(longest, days);
+		longest = Max(longest, days_of(&rule->delay));
+		for (int j = 0; j < rule->nvariants; j++)
+			longest = Max(longest, days_of(&rule->variants[j].rule->delay));
 	}
-	return (int) Min(longest + 1.0, 1e6);
+	return (int) Min(longest + 2.0, 1e6);
 }
 
 /*

@@ -30,6 +30,7 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
+#include "variants.h"
 
 #define MESSAGES_A_BLOCK 1024
 #define NOTIFY_CHANNEL "nudge_outbox"
@@ -315,7 +316,10 @@ append_content(Writer *writer, const BatchTrigger *trigger,
 	nulls[Anum_messages_segments - 1] = trigger->user->segments == (Datum) 0;
 	values[Anum_messages_depth - 1] = Int16GetDatum(depth);
 	nulls[Anum_messages_depth - 1] = depth == 0;
-	nulls[Anum_messages_variant - 1] = true;
+	nulls[Anum_messages_variant - 1] = trigger->rule->variant == NULL;
+	if (trigger->rule->variant != NULL)
+		values[Anum_messages_variant - 1] =
+			CStringGetTextDatum(trigger->rule->variant->name);
 	values[Anum_messages_timezone - 1] = user->values[Anum_users_timezone - 1];
 	nulls[Anum_messages_timezone - 1] = user->nulls[Anum_users_timezone - 1];
 	values[Anum_messages_due_at - 1] = TimestampTzGetDatum(due->due_at);

@@ -29,6 +29,7 @@
 #include "relations.h"
 #include "schedule.h"
 #include "segment.h"
+#include "send_hours.h"
 #include "send_time.h"
 #include "timer_signal.h"
 #include "utils/builtins.h"
@@ -37,6 +38,7 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
+#include "variant_store.h"
 
 PG_FUNCTION_INFO_V1(nudge_explain);
 
@@ -322,6 +324,20 @@ explain_caps(Explanation *explanation, Evaluator *evaluator, const Rule *rule)
 	pushJsonbValue(&explanation->detail, WJB_END_ARRAY, NULL);
 }
 
+/*
+ * The rule as the user would get it
+ */
+static const Rule *
+explain_variant(Explanation *explanation, Evaluator *evaluator, const Rule *rule)
+{
+	const Rule *result = variant_rule_for(rule, evaluator->action.user_id_datum);
+
+	if (rule->nvariants > 0)
+		push_cstring(&explanation->detail, "variant",
+					 result->variant != NULL ? result->variant->name : NULL);
+	return result;
+}
+
 static List *
 load_template_keys(void)
 {
@@ -471,6 +487,28 @@ allowed_channels(Evaluator *evaluator, const Rule *rule, const ChannelPlan *plan
 }
 
 /*
+ * The hour that the message would wait for; -1: none, or it is not known.
+ */
+static int
+explain_best_hour(Explanation *explanation, Evaluator *evaluator, const Rule *rule)
+{
+	SendHour	asked = {evaluator->action.user_id_datum, rule->rule_id};
+	OwnerScope	scope;
+
+	if (!send_time_is_best(rule))
+		return -1;
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	owner_begin(&scope);
+	send_hours_fetch(&asked, 1, evaluator->now);
+	owner_end(&scope);
+	SPI_finish();
+	if (asked.hour >= 0)
+		push_int64(&explanation->detail, "best_hour", asked.hour);
+	return asked.hour;
+}
+
+/*
  * Whether a message that comes due after the rule's delay would go out then.  A
  * schedule fires at its own time, and may have none.
  */
@@ -480,15 +518,17 @@ explain_send_time(Explanation *explanation, Evaluator *evaluator,
 {
 	TimestampTz fires_at = explanation->has_due ? explanation->next_due :
 		evaluator->now;
+	TimestampTz due_at;
 	const char *reason;
 	bool		drop;
 	TimestampTz until;
 
 	if (rule->schedule != NULL && !explanation->has_due)
 		return;
+	due_at = send_time_due(rule, evaluator_user(evaluator), fires_at,
+						   explain_best_hour(explanation, evaluator, rule));
 	until = send_time_allowed(evaluator->rules, rule, evaluator_user(evaluator),
-							  channel, schedule_due_time(rule, fires_at), &drop,
-							  &reason);
+							  channel, due_at, &drop, &reason);
 	if (reason == NULL)
 		return;
 	if (drop)
@@ -600,7 +640,8 @@ nudge_explain(PG_FUNCTION_ARGS)
 		explain_entry(&explanation, &evaluator, rule);
 		explain_holdout(&explanation, &evaluator, rule);
 		explain_caps(&explanation, &evaluator, rule);
-		explain_channel(&explanation, &evaluator, rule, facts);
+		explain_channel(&explanation, &evaluator,
+						explain_variant(&explanation, &evaluator, rule), facts);
 
 		values[0] = Int64GetDatum(rule->rule_id);
 		values[1] = CStringGetTextDatum(rule->name);

@@ -206,6 +206,26 @@ message_template_parse(MessageTemplate *template, const Datum *texts)
 	}
 }
 
+const MessageTemplate *
+message_template_with_subject(MessageTemplate *copy,
+							  const MessageTemplate *template,
+							  const char *subject)
+{
+	char	   *error = NULL;
+
+	if (template->error != NULL || template->fields[FIELD_SUBJECT] == NULL)
+		return template;
+	*copy = *template;
+	copy->fields[FIELD_SUBJECT] = liquid_cached_or_error(subject, strlen(subject),
+														 &error);
+	if (error != NULL)
+	{
+		copy->error = psprintf("subject of the variant: %s", error);
+		copy->sqlstate = ERRCODE_SYNTAX_ERROR;
+	}
+	return copy;
+}
+
 static void
 set_outcome(RenderedMessage *message, MemoryContext context,
 			MessageStatus status, const char *reason)

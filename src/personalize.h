@@ -106,6 +106,13 @@ extern Jsonb *message_rule_object(const Rule *rule);
 extern void message_template_parse(MessageTemplate *template, const Datum *texts);
 
 /*
+ * The template with another subject, which goes to *copy, where it has one at all
+ */
+extern const MessageTemplate *message_template_with_subject(MessageTemplate *copy,
+															const MessageTemplate *template,
+															const char *subject);
+
+/*
  * Checks what the rule requires, and renders.  Never raises an error for a
  * reason that lies in the template or its data.  The result goes to the context
  * "result_context"; the current one is for scratch.

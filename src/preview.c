@@ -28,6 +28,7 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
+#include "variant_store.h"
 
 PG_FUNCTION_INFO_V1(nudge_preview);
 
@@ -255,7 +256,10 @@ nudge_preview(PG_FUNCTION_ARGS)
 		tell_no_message(user_id, subject.rule, "no_user");
 	else
 	{
-		int			n = compose_preview(&subject, rules, user_id, &messages,
+		int			n;
+
+		subject.rule = variant_rule_for(subject.rule, user_id);
+		n = compose_preview(&subject, rules, user_id, &messages,
 										&reason);
 
 		put_messages(result, subject.rule, user_id, messages, n, reason);

@@ -59,6 +59,9 @@ static const char *const relation_names[] = {
 	[NUDGE_TIMERS] = "timers",
 	[NUDGE_TIMER_SIGNALS] = "timer_signals",
 	[NUDGE_LIFECYCLE_STAGES] = "lifecycle_stages",
+	[NUDGE_VARIANTS] = "variants",
+	[NUDGE_VARIANT_ASSIGNMENTS] = "variant_assignments",
+	[NUDGE_BANDIT_ARMS] = "bandit_arms",
 };
 
 /* Labels in the order of the C enums of rules.h and caps.h */

@@ -42,7 +42,12 @@ typedef enum NudgeRelation
 	NUDGE_SUPPRESSIONS,
 	NUDGE_TIMERS,
 	NUDGE_TIMER_SIGNALS,
-	NUDGE_LIFECYCLE_STAGES
+	NUDGE_LIFECYCLE_STAGES,
+
+	/* Since 0.4.0 */
+	NUDGE_VARIANTS,
+	NUDGE_VARIANT_ASSIGNMENTS,
+	NUDGE_BANDIT_ARMS
 } NudgeRelation;
 
 /* Oid of a table or sequence; error 55000 where the extension is not installed. */

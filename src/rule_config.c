@@ -50,7 +50,10 @@ typedef enum ConfigKey
 	KEY_HOLDOUT_PERCENT,
 	KEY_URGENCY,
 	KEY_CHANNEL_STRATEGY,
-	KEY_FALLBACK_AFTER
+	KEY_FALLBACK_AFTER,
+	KEY_SEND_TIME,
+	KEY_ALLOCATION,
+	KEY_GOAL
 } ConfigKey;
 
 static const char *const key_names[] = {
@@ -77,9 +80,17 @@ static const char *const key_names[] = {
 	[KEY_URGENCY] = "urgency",
 	[KEY_CHANNEL_STRATEGY] = "channel_strategy",
 	[KEY_FALLBACK_AFTER] = "fallback_after",
+	[KEY_SEND_TIME] = "send_time",
+	[KEY_ALLOCATION] = "allocation",
+	[KEY_GOAL] = "goal",
 };
 
-#define NUM_KEYS (KEY_FALLBACK_AFTER + 1)
+#define NUM_KEYS (KEY_GOAL + 1)
+
+/* Of columns that are text with a CHECK constraint */
+static const char *const send_times[] = {"asap", "best"};
+static const char *const allocations[] = {"fixed", "thompson"};
+static const char *const goals[] = {"open", "click", "conversion", "revenue"};
 
 /* A document while it is read */
 typedef struct Reader
@@ -569,7 +580,7 @@ read_delivery(Reader *reader)
 {
 	RuleConfig *config = reader->config;
 
-	for (ConfigKey key = KEY_REENTRY; key < NUM_KEYS; key++)
+	for (ConfigKey key = KEY_REENTRY; key <= KEY_FALLBACK_AFTER; key++)
 		config->has_delivery |= given(reader, key) != NULL;
 	config->reentry = read_document(reader, KEY_REENTRY);
 	if (config->reentry != NULL)
@@ -589,6 +600,45 @@ read_delivery(Reader *reader)
 		read_label(reader, KEY_CHANNEL_STRATEGY, NUDGE_CHANNEL_STRATEGY_TYPE,
 				   "channel strategy", "Channel strategies are", STRATEGY_BEST);
 	read_fallback_after(reader);
+}
+
+/*
+ * One of some words; NULL where the key is missing, or after a fault.
+ */
+static char *
+read_word(Reader *reader, ConfigKey key, const char *const *words, int n)
+{
+	char	   *word = read_string(reader, key);
+
+	for (int i = 0; i < n && word != NULL; i++)
+	{
+		if (strcmp(word, words[i]) == 0)
+			return word;
+	}
+	if (word != NULL)
+		refuse(reader->faults, key_names[key],
+			   psprintf("It is one of %s.", enumerate(words, n)),
+			   "unknown %s \"%s\"", key_names[key], word);
+	return NULL;
+}
+
+/*
+ * What finds out by itself what is best
+ */
+static void
+read_optimization(Reader *reader)
+{
+	RuleConfig *config = reader->config;
+
+	config->send_time = read_word(reader, KEY_SEND_TIME, send_times,
+								  lengthof(send_times));
+	if (config->send_time != NULL && strcmp(config->send_time, "best") == 0 &&
+		config->trigger_type == TRIGGER_TRANSACTIONAL)
+		refuse(reader->faults, "send_time", "Leave it out, or write \"asap\".",
+			   "transactional messages do not wait for the best hour");
+	config->allocation = read_word(reader, KEY_ALLOCATION, allocations,
+								   lengthof(allocations));
+	config->goal = read_word(reader, KEY_GOAL, goals, lengthof(goals));
 }
 
 void
@@ -631,4 +681,5 @@ rule_config_read(RuleConfig *config, Jsonb *document, FaultList *faults)
 	read_channels(&reader);
 	read_cancel_on(&reader);
 	read_delivery(&reader);
+	read_optimization(&reader);
 }

@@ -48,6 +48,10 @@ typedef struct RuleConfig
 	ChannelStrategy channel_strategy;
 	Interval	fallback_after;
 
+	char	   *send_time;		/* these three NULL where not stated */
+	char	   *allocation;
+	char	   *goal;
+
 	/* conditions[i] is what written[i] became */
 	int			nconditions;
 	WrittenCondition *written;

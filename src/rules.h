@@ -67,6 +67,9 @@ typedef enum Urgency
 
 #define NUM_URGENCIES 4
 
+/* One of the ways to send a rule's message (variants.h) */
+typedef struct Variant Variant;
+
 typedef enum ChannelStrategy
 {
 	STRATEGY_BEST,
@@ -105,6 +108,15 @@ typedef struct Rule
 	Urgency		urgency;		/* stated, or from the priority */
 	ChannelStrategy channel_strategy;
 	Interval	fallback_after;
+
+	bool		best_time;		/* messages wait for the best hour */
+	bool		by_draw;		/* variants are drawn by Thompson sampling */
+	bool		by_value;		/* what they are worth counts, not how often */
+	bool		channel_varies;	/* some variant goes by another channel */
+	bool		also_as_is;		/* there are variants, none for new users */
+	int			nvariants;
+	const Variant *variants;	/* the enabled ones, by name */
+	const Variant *variant;		/* NULL, or that which this is the rule with */
 
 	int			nconditions;
 	Condition  *conditions;		/* by position */

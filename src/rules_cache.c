@@ -41,6 +41,7 @@
 #include "segment_graph.h"
 #include "send_window.h"
 #include "timer_index.h"
+#include "variants.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
@@ -79,7 +80,12 @@ enum
 	Anum_rules_holdout_percent,
 	Anum_rules_urgency,
 	Anum_rules_channel_strategy,
-	Anum_rules_fallback_after
+	Anum_rules_fallback_after,
+
+	/* Since 0.4.0 */
+	Anum_rules_allocation,
+	Anum_rules_goal,
+	Anum_rules_send_time
 };
 
 /* The columns that tables have had from the first version on, and those since */
@@ -93,7 +99,7 @@ typedef struct TableColumns
 
 static const char *const later_rules_columns[] = {
 	"reentry", "schedule", "topic", "send_between", "send_on", "holdout_percent",
-	"urgency", "channel_strategy", "fallback_after"
+	"urgency", "channel_strategy", "fallback_after", "allocation", "goal", "send_time"
 };
 
 static const TableColumns rules_columns = {
@@ -159,6 +165,10 @@ static const TableColumns channel_urgency_columns = {
 
 static const TableColumns quiet_hours_columns = {
 	NUDGE_QUIET_HOURS, Anum_quiet_hours_action, 0, NULL
+};
+
+static const TableColumns variants_columns = {
+	NUDGE_VARIANTS, Anum_variants_enabled, 0, NULL
 };
 
 typedef struct CachedRules
@@ -321,6 +331,14 @@ load_send_between(Rule *rule, Datum array)
 	rule->send_between[1] = DatumGetTimeADT(elements[1]);
 }
 
+static bool
+text_column_is(const Datum *values, const bool *nulls, AttrNumber attnum,
+			   const char *value)
+{
+	return !nulls[attnum - 1] &&
+		strcmp(TextDatumGetCString(values[attnum - 1]), value) == 0;
+}
+
 /*
  * Columns since 0.3.0; before an upgrade they are all null.
  */
@@ -358,6 +376,9 @@ load_delivery(Rule *rule, const Datum *values, const bool *nulls,
 	if (!nulls[Anum_rules_fallback_after - 1])
 		rule->fallback_after =
 			*DatumGetIntervalP(values[Anum_rules_fallback_after - 1]);
+	rule->best_time = text_column_is(values, nulls, Anum_rules_send_time, "best");
+	rule->by_draw = text_column_is(values, nulls, Anum_rules_allocation, "thompson");
+	rule->by_value = text_column_is(values, nulls, Anum_rules_goal, "revenue");
 }
 
 static void
@@ -716,6 +737,7 @@ load_rules(MemoryContext context, RowLoader rule_loader,
 	Vector		caps = {sizeof(FrequencyCap)};
 	Vector		segments = {sizeof(Segment)};
 	Vector		quiet_hours = {sizeof(QuietHours)};
+	Vector		variants = {sizeof(Variant)};
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
 
 	load_table(&rules_columns, snapshot, &rows, rule_loader);
@@ -726,6 +748,8 @@ load_rules(MemoryContext context, RowLoader rule_loader,
 	if (nudge_relation_exists(NUDGE_QUIET_HOURS))
 		load_table(&quiet_hours_columns, snapshot, &quiet_hours,
 				   LOADER(quiet_hours_load));
+	if (nudge_relation_exists(NUDGE_VARIANTS))
+		load_table(&variants_columns, snapshot, &variants, LOADER(variant_load));
 	UnregisterSnapshot(snapshot);
 
 	sort_vector(&rows, compare_rules);
@@ -744,6 +768,7 @@ load_rules(MemoryContext context, RowLoader rule_loader,
 	assign_segments(rules, &segments);
 	rules->nquiet_hours = quiet_hours.n;
 	rules->quiet_hours = (QuietHours *) quiet_hours.elements;
+	variants_assign(rules, (Variant *) variants.elements, variants.n);
 	rules->index = rule_index_build(rules);
 	rules->timers = timer_index_build(rules);
 

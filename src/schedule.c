@@ -19,6 +19,7 @@
 #include "holdout.h"
 #include "pg_nudge.h"
 #include "relations.h"
+#include "variants.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -150,13 +151,43 @@ schedule_add_interval(TimestampTz time, const Interval *span)
  * Batch ones at the next multiple of the interval since 1970
  */
 TimestampTz
-schedule_due_time(const Rule *rule, TimestampTz now)
+schedule_own_due_time(const Rule *rule, TimestampTz now)
 {
 	TimestampTz due = schedule_add_interval(now, &rule->delay);
 
 	if (rule->priority == PRIORITY_BATCH)
 		due = due_batch_time(due);
 	return due;
+}
+
+TimestampTz
+schedule_due_time(const Rule *rule, TimestampTz now)
+{
+	TimestampTz due = rule->nvariants == 0 || rule->also_as_is ?
+	schedule_own_due_time(rule, now) : DT_NOEND;
+
+	for (int i = 0; i < rule->nvariants; i++)
+		due = Min(due, schedule_own_due_time(rule->variants[i].rule, now));
+	return due;
+}
+
+/*
+ * The last time at which the executor may have the trigger due for its user: the
+ * longest of the variants' delays, and a day more, which daylight saving may make
+ * longer, where the hour counts.
+ */
+static TimestampTz
+last_due_time(const Rule *rule, TimestampTz now, TimestampTz due)
+{
+	TimestampTz last = rule->also_as_is ? schedule_own_due_time(rule, now) : due;
+	bool		has_hour = rule->best_time;
+
+	for (int i = 0; i < rule->nvariants; i++)
+	{
+		last = Max(last, schedule_own_due_time(rule->variants[i].rule, now));
+		has_hour |= rule->variants[i].hour >= 0;
+	}
+	return has_hour ? last + 25 * USECS_PER_HOUR : last;
 }
 
 static void
@@ -181,7 +212,9 @@ append_pending(Scheduler *scheduler, Evaluator *evaluator, const Rule *rule,
 	values[Anum_pending_due_at - 1] = TimestampTzGetDatum(due);
 	if (rule->has_expiry)
 		values[Anum_pending_expires_at - 1] =
-			TimestampTzGetDatum(schedule_add_interval(due, &rule->expiry));
+			TimestampTzGetDatum(schedule_add_interval(last_due_time(rule, evaluator->now,
+																	due),
+													  &rule->expiry));
 	nulls[Anum_pending_expires_at - 1] = !rule->has_expiry;
 	values[Anum_pending_score - 1] = Float8GetDatum(score);
 	values[Anum_pending_action_id - 1] = Int64GetDatum(action->action_id);

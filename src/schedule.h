@@ -87,7 +87,10 @@ extern void schedule_error(Evaluator *evaluator, const Rule *rule,
 extern void schedule_segment_error(Evaluator *evaluator, const Segment *segment,
 								   int condition, void *arg);
 
-/* When a trigger that fires now is due */
+/* When a trigger that fires now is due as the rule is, without a look at variants */
+extern TimestampTz schedule_own_due_time(const Rule *rule, TimestampTz now);
+
+/* The same with the variant that is due first */
 extern TimestampTz schedule_due_time(const Rule *rule, TimestampTz now);
 
 /* Rules that schedule_rule scheduled are also put into this list, if it is set. */

@@ -12,6 +12,8 @@
 #include "caps.h"
 #include "due.h"
 #include "quiet_hours.h"
+#include "schedule.h"
+#include "variants.h"
 
 /*
  * Quiet hours and windows come back each week.  What does not fit in two weeks,
@@ -138,4 +140,49 @@ send_time_allowed(const Rules *rules, const Rule *rule, const UserRow *user,
 	}
 	*reason = has_send_window(rule) ? "no_send_window" : "quiet_hours";
 	return DT_NOEND;
+}
+
+/*
+ * An hour that daylight saving leaves out stands for the first instant after it.
+ */
+TimestampTz
+send_hour_next(int hour, const UserRow *user, TimestampTz at)
+{
+	DayWindow	window = {hour * USECS_PER_HOUR, (hour + 1) * USECS_PER_HOUR, 0};
+	pg_tz	   *tz;
+	DateADT		day;
+	TimestampTz end;
+	TimestampTz next;
+
+	if (!calendar_covers(at))
+		return at;
+	tz = caps_timezone(user_timezone(user));
+	if (day_window_contains(&window, at, tz, &end))
+		return at;
+	day = caps_local_day(at, tz);
+	next = calendar_instant(day, window.starts, tz, false);
+	return next >= at ? next : calendar_instant(day + 1, window.starts, tz, false);
+}
+
+/*
+ * A variant that states an hour is to be tried at that hour.
+ */
+bool
+send_time_is_best(const Rule *rule)
+{
+	return rule->best_time && (rule->variant == NULL || rule->variant->hour < 0);
+}
+
+TimestampTz
+send_time_due(const Rule *rule, const UserRow *user, TimestampTz fired_at,
+			  int best_hour)
+{
+	TimestampTz due_at = schedule_own_due_time(rule, fired_at);
+	int			hour = rule->variant != NULL && rule->variant->hour >= 0 ?
+	rule->variant->hour : best_hour;
+
+	if (hour < 0)
+		return due_at;
+	due_at = send_hour_next(hour, user, due_at);
+	return rule->priority == PRIORITY_BATCH ? due_batch_time(due_at) : due_at;
 }

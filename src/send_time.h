@@ -32,4 +32,20 @@ extern TimestampTz quiet_hours_over(const Rules *rules, const Rule *rule,
 									const UserRow *user, const char *channel,
 									TimestampTz at, bool *drop);
 
+/* Whether messages wait for the best hour, which send_hours.h knows */
+extern bool send_time_is_best(const Rule *rule);
+
+/*
+ * When a trigger of a rule that fired at some time is due for a user, which may be
+ * later than for others.  best_hour: -1 where unknown, or not to be waited for.
+ */
+extern TimestampTz send_time_due(const Rule *rule, const UserRow *user,
+								 TimestampTz fired_at, int best_hour);
+
+/*
+ * The first instant from "at" on that is within an hour, 0 to 23, of the user's
+ * clock: at most 25 hours later, of which daylight saving may be one.
+ */
+extern TimestampTz send_hour_next(int hour, const UserRow *user, TimestampTz at);
+
 #endif							/* NUDGE_SEND_TIME_H */

@@ -99,14 +99,11 @@ FROM unnest('{marketer,analyst}'::text[]) AS a;
 INSERT INTO callable
 SELECT a, r FROM unnest('{marketer,analyst}'::text[]) AS a, unnest('{wilson_low,wilson_high}'::text[]) AS r;
 
--- Figures and reports
-INSERT INTO allowed
-SELECT a, v, 'SELECT', '*' FROM unnest('{marketer,analyst}'::text[]) AS a,
-    unnest('{rule_performance,rule_performance_daily,channel_performance,template_performance,variant_performance,segment_performance,send_time_performance,frequency_fatigue,funnel,queue_latency,message_figures,rule_figures,segment_figures,hour_figures,optimization_advice}'::text[]) AS v;
+-- Reports
+INSERT INTO allowed SELECT a, 'optimization_advice', 'SELECT', '*' FROM unnest('{marketer,analyst}'::text[]) AS a;
 INSERT INTO callable
-SELECT a, r FROM unnest('{marketer,analyst}'::text[]) AS a,
-    unnest('{rates,latency_bucket,outcome_bit,wilson_bound,two_proportion_test,performance_report,optimize_rule,report}'::text[]) AS r;
-INSERT INTO callable VALUES ('marketer', 'backtest'), ('executor', 'rollup'), ('executor', 'rebuild_rollups');
+SELECT a, r FROM unnest('{marketer,analyst}'::text[]) AS a, unnest('{two_proportion_test,performance_report,optimize_rule,report}'::text[]) AS r
+UNION ALL SELECT 'marketer', 'backtest';
 
 -- Events in
 INSERT INTO allowed
@@ -134,6 +131,27 @@ INSERT INTO callable VALUES
     ('executor', 'monitor_and_optimize'), ('marketer', 'undo_optimization'), ('marketer', 'rule_violations'),
     ('marketer', 'adaptive_recommendations'), ('marketer', 'apply_recommendation'), ('marketer', 'undo_recommendation'),
     ('marketer', 'confidence_greater'), ('analyst', 'confidence_greater');
+
+-- Figures
+INSERT INTO allowed
+SELECT a, v, 'SELECT', '*'
+FROM unnest('{marketer,analyst}'::text[]) AS a,
+     unnest('{rule_performance,rule_performance_daily,channel_performance,template_performance,variant_performance,segment_performance,send_time_performance,'
+            'frequency_fatigue,funnel,queue_latency,message_figures,rule_figures,segment_figures,hour_figures}'::text[]) AS v;
+INSERT INTO callable
+SELECT a, r FROM unnest('{marketer,analyst}'::text[]) AS a, unnest('{rates,wilson_bound,latency_bucket,outcome_bit}'::text[]) AS r
+UNION ALL SELECT 'executor', r FROM unnest('{rollup,rebuild_rollups}'::text[]) AS r;
+-- Variants
+INSERT INTO allowed
+SELECT 'marketer', 'variants', p, '*' FROM unnest('{SELECT,INSERT,UPDATE,DELETE}'::text[]) AS p;
+INSERT INTO allowed VALUES
+    ('marketer', 'variant_assignments', 'SELECT', '*'), ('marketer', 'variant_assignments', 'DELETE', '*'),
+    ('marketer', 'bandit_arms', 'SELECT', '*'), ('analyst', 'bandit_arms', 'SELECT', '*'),
+    ('marketer', 'experiment_results', 'SELECT', '*'), ('analyst', 'experiment_results', 'SELECT', '*');
+INSERT INTO callable
+SELECT a, r FROM unnest('{marketer,analyst}'::text[]) AS a, unnest('{probability_to_be_best,simulate_bandit}'::text[]) AS r;
+INSERT INTO allowed VALUES ('marketer', 'send_hours', 'SELECT', '*'), ('analyst', 'send_hours', 'SELECT', '*');
+INSERT INTO callable VALUES ('executor', 'update_bandits'), ('executor', 'update_send_hours'), ('marketer', 'send_hour');
 
 -- Tables, views, materialised views, partitions: each privilege on each column
 CREATE TEMP VIEW may AS

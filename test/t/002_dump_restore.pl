@@ -103,6 +103,12 @@ INSERT INTO nudge.optimizations (rule_id, made_at, kind, before, after, evidence
 SELECT min(rule_id), '2026-01-01', 'pause', '{"rule": {"status": "active"}}', '{"rule": {"status": "paused"}}', '{}', 'a test' FROM nudge.rules;
 INSERT INTO nudge.recommendations (rule_id, kind, draft, evidence)
 SELECT min(rule_id), 'optimal_delay_range', '{"rule": {"delay": "01:00:00"}}', '{}' FROM nudge.rules;
+-- variants, what is known of them, and the best hour
+INSERT INTO nudge.variants (rule_id, name, template_id, channel, subject, delay, hour, share)
+    SELECT rule_id, 'other', 'welcome', 'email', 'Hi {{ user.user_id }}', '0', NULL, 2 FROM nudge.rules WHERE name = 'now';
+INSERT INTO nudge.bandit_arms SELECT rule_id, 'other', 10, 3, 0, '2026-01-01' FROM nudge.rules WHERE name = 'now';
+UPDATE nudge.rules SET allocation = 'thompson', goal = 'open' WHERE name = 'now';
+INSERT INTO nudge.send_hours SELECT rule_id, 7, 'rule', 100, 10, 0.1, '2026-01-01' FROM nudge.rules WHERE name = 'later';
 INSERT INTO nudge.conditions (rule_id, position, condition_type, parameters)
     SELECT rule_id, 1, 'action_type', '{"types": ["login"]}' FROM nudge.rules;
 INSERT INTO nudge.frequency_caps (rule_id, period, max_messages) SELECT rule_id, 'daily', 1 FROM nudge.rules WHERE name = 'now';
@@ -138,6 +144,7 @@ $node->safe_psql('source', $_) foreach (
 	"SELECT nudge.record_event(message_id, 'opened', now(), '{\"event_id\": \"1\"}') FROM nudge.outbox WHERE status = 'sent'",
 	"INSERT INTO nudge.conversions (user_id, value, idempotency_key) SELECT user_id, 10, message_id FROM nudge.outbox WHERE status = 'sent'",
 	"SELECT nudge.run_attribution(clock_timestamp())",
+	"SELECT nudge.rollup(clock_timestamp())",
 	# schedules: timers that fired, that wait, and what has not been looked at
 	"INSERT INTO nudge.rules (name, trigger_type, schedule) VALUES "
 	  . "('milestone', 'time_based', '{\"kind\": \"milestone\", \"attribute\": \"created_at\", \"after\": \"1 hour\"}'), "
@@ -150,9 +157,10 @@ $node->safe_psql('source', $_) foreach (
 
 my $summary = 'SELECT '
   . join(', ', map { "(SELECT count(*) > 0 FROM nudge.$_)" } qw(pending message_queue message_blocks message_results events cap_usage executor_runs frequency_caps
-	subscriptions suppressions quiet_hours channels rule_entries timers timer_firings timer_signals timer_rule_changes timer_rules timer_clocks attribution_totals attribution_credits attribution_effects attribution_progress))
+	subscriptions suppressions quiet_hours channels rule_entries timers timer_firings timer_signals timer_rule_changes timer_rules timer_clocks attribution_totals attribution_credits attribution_effects attribution_progress
+	variants variant_assignments bandit_arms send_hours rollup_progress message_rollups rule_rollups hour_rollups latency_rollups))
   . ", (SELECT count(DISTINCT tableoid) FROM nudge.actions)";
-is($node->safe_psql('source', $summary), ('t|' x 23) . '4',
+is($node->safe_psql('source', $summary), ('t|' x 32) . '4',
 	'there are rows of every kind, in four partitions of actions');
 my @source = split /\n/, $node->safe_psql('source', $fingerprint);
 
@@ -247,7 +255,7 @@ SQL
 # The data by itself, without triggers, once what came with the extension has made room
 $node->safe_psql('postgres', 'CREATE DATABASE in_parts');
 command_ok([ 'pg_restore', '--exit-on-error', '--section=pre-data', '-d', $node->connstr('in_parts'), "$dir/custom" ], 'in parts: tables');
-$node->safe_psql('in_parts', 'SET session_replication_role = replica; TRUNCATE nudge.channels, nudge.channel_urgency, nudge.lifecycle_stages');
+$node->safe_psql('in_parts', 'SET session_replication_role = replica; TRUNCATE nudge.channels, nudge.channel_urgency, nudge.lifecycle_stages; DELETE FROM nudge.machine_agents; DELETE FROM nudge.attribution_models; DELETE FROM nudge.optimization_thresholds');
 command_ok([ 'pg_restore', '--exit-on-error', '--data-only', '--disable-triggers', '-d', $node->connstr('in_parts'), "$dir/custom" ], 'in parts: data');
 command_ok([ 'pg_restore', '--exit-on-error', '--section=post-data', '-d', $node->connstr('in_parts'), "$dir/custom" ], 'in parts: the rest');
 is_deeply([ split /\n/, $node->safe_psql('in_parts', $fingerprint) ], \@source, 'in parts: everything is there');

@@ -1,0 +1,3 @@
+UPDATE nudge.rules
+SET send_time = coalesce($2, send_time), allocation = coalesce($3, allocation), goal = coalesce($4, goal)
+WHERE rule_id = $1
