@@ -38,7 +38,8 @@ FROM nudge.messages m
 CROSS JOIN (VALUES ('sent', 0.05), ('delivered', 0.7), ('opened', 0.4), ('clicked', 0.2), ('bounced', 0.1), ('complained', 0.05), ('unsubscribed', 0.05), ('failed', 0.05),
                    ('converted', 0.1)) AS e (type, share)
 CROSS JOIN generate_series(1, 3) AS n
-CROSS JOIN LATERAL (SELECT m.created_at + power(random(), 3) * interval '20 days' AS at) AS r
+-- (of all that it is joined with, or it would be computed but once a message)
+CROSS JOIN LATERAL (SELECT m.created_at + power(random(), 3 + 0 * n * length(e.type)) * interval '20 days' AS at) AS r
 WHERE random() < e.share + 0 * (m.message_id + n);
 INSERT INTO nudge.events (user_id, event_type, rule_id, pending_id, message_id, reason, recorded_at)
 SELECT 'rp_1', (ARRAY['scheduled', 'capped', 'skipped', 'held_out', 'dead', 'failed', 'deferred', 'executed', 'would_trigger'])[1 + floor(random() * 9)::int],

@@ -144,6 +144,7 @@ $node->safe_psql('source', $_) foreach (
 	"SELECT nudge.record_event(message_id, 'opened', now(), '{\"event_id\": \"1\"}') FROM nudge.outbox WHERE status = 'sent'",
 	"INSERT INTO nudge.conversions (user_id, value, idempotency_key) SELECT user_id, 10, message_id FROM nudge.outbox WHERE status = 'sent'",
 	"SELECT nudge.run_attribution(clock_timestamp())",
+	"SELECT nudge.rollup(clock_timestamp())",
 	# schedules: timers that fired, that wait, and what has not been looked at
 	"INSERT INTO nudge.rules (name, trigger_type, schedule) VALUES "
 	  . "('milestone', 'time_based', '{\"kind\": \"milestone\", \"attribute\": \"created_at\", \"after\": \"1 hour\"}'), "
@@ -157,9 +158,9 @@ $node->safe_psql('source', $_) foreach (
 my $summary = 'SELECT '
   . join(', ', map { "(SELECT count(*) > 0 FROM nudge.$_)" } qw(pending message_queue message_blocks message_results events cap_usage executor_runs frequency_caps
 	subscriptions suppressions quiet_hours channels rule_entries timers timer_firings timer_signals timer_rule_changes timer_rules timer_clocks attribution_totals attribution_credits attribution_effects attribution_progress
-	variants variant_assignments bandit_arms send_hours))
+	variants variant_assignments bandit_arms send_hours rollup_progress message_rollups rule_rollups hour_rollups latency_rollups))
   . ", (SELECT count(DISTINCT tableoid) FROM nudge.actions)";
-is($node->safe_psql('source', $summary), ('t|' x 27) . '4',
+is($node->safe_psql('source', $summary), ('t|' x 32) . '4',
 	'there are rows of every kind, in four partitions of actions');
 my @source = split /\n/, $node->safe_psql('source', $fingerprint);
 
