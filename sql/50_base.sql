@@ -112,26 +112,12 @@ $$;
 -- Bounds of the Wilson score interval at 95 %.  E. B. Wilson, "Probable inference, the
 -- law of succession, and statistical inference", JASA 22 (1927).
 CREATE FUNCTION nudge.wilson_low(successes bigint, trials bigint) RETURNS float8
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT CASE WHEN trials > 0 THEN greatest(0,
-        (w.p + w.z2 / (2 * w.n) - sqrt(w.z2 * (w.p * (1 - w.p) + w.z2 / (4 * w.n)) / w.n)) / (1 + w.z2 / w.n)) END
-    FROM (SELECT 3.841458820694124::float8 AS z2, trials::float8 AS n,
-                 least(greatest(successes, 0), trials)::float8 / nullif(trials, 0) AS p) AS w
-$$;
+    LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'nudge_wilson_low';
 COMMENT ON FUNCTION nudge.wilson_low(bigint, bigint) IS
     'Lower bound of the 95 % Wilson score interval of a share (Wilson 1927); NULL without trials';
 
 CREATE FUNCTION nudge.wilson_high(successes bigint, trials bigint) RETURNS float8
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT CASE WHEN trials > 0 THEN least(1,
-        (w.p + w.z2 / (2 * w.n) + sqrt(w.z2 * (w.p * (1 - w.p) + w.z2 / (4 * w.n)) / w.n)) / (1 + w.z2 / w.n)) END
-    FROM (SELECT 3.841458820694124::float8 AS z2, trials::float8 AS n,
-                 least(greatest(successes, 0), trials)::float8 / nullif(trials, 0) AS p) AS w
-$$;
+    LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'nudge_wilson_high';
 COMMENT ON FUNCTION nudge.wilson_high(bigint, bigint) IS
     'Upper bound of the 95 % Wilson score interval of a share (Wilson 1927); NULL without trials';
 REVOKE ALL ON FUNCTION nudge.wilson_low(bigint, bigint), nudge.wilson_high(bigint, bigint) FROM PUBLIC;

@@ -39,11 +39,6 @@ CREATE VIEW nudge.hour_figures AS
     SELECT f.day, f.rule_id, f.weekday, f.hour, f.sent, f.opened, f.clicked, f.conversions FROM nudge.message_facts f;
 COMMENT ON VIEW nudge.hour_figures IS 'What became of messages by hour, to be summed up: nudge.hour_rollups and what has been recorded since';
 
-CREATE FUNCTION nudge.wilson_bound(successes bigint, trials bigint, side integer) RETURNS float8
-    AS 'MODULE_PATHNAME', 'nudge_wilson_bound' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION nudge.wilson_bound(bigint, bigint, integer) IS
-    'Internal: nudge.wilson_low (side -1) or nudge.wilson_high (side 1): the 95 % Wilson score interval of a share (Wilson 1927); NULL without trials';
-
 -- Parsed when it is created and without settings, so that views take it in.
 CREATE FUNCTION nudge.rates(sent bigint, delivered bigint, opened bigint, clicked bigint, conversions bigint,
                             unsubscribes bigint, complaints bigint, bounces bigint, revenue numeric)
@@ -58,14 +53,14 @@ RETURNS TABLE (delivery_rate float8, delivery_rate_low float8, delivery_rate_hig
                revenue_per_email numeric, conversion_value numeric)
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
 BEGIN ATOMIC
-    SELECT delivered::float8 / nullif(sent, 0), nudge.wilson_bound(delivered, sent, -1), nudge.wilson_bound(delivered, sent, 1),
-           opened::float8 / nullif(sent, 0), nudge.wilson_bound(opened, sent, -1), nudge.wilson_bound(opened, sent, 1),
-           clicked::float8 / nullif(sent, 0), nudge.wilson_bound(clicked, sent, -1), nudge.wilson_bound(clicked, sent, 1),
-           clicked::float8 / nullif(opened, 0), nudge.wilson_bound(clicked, opened, -1), nudge.wilson_bound(clicked, opened, 1),
-           conversions::float8 / nullif(sent, 0), nudge.wilson_bound(conversions, sent, -1), nudge.wilson_bound(conversions, sent, 1),
-           unsubscribes::float8 / nullif(sent, 0), nudge.wilson_bound(unsubscribes, sent, -1), nudge.wilson_bound(unsubscribes, sent, 1),
-           complaints::float8 / nullif(sent, 0), nudge.wilson_bound(complaints, sent, -1), nudge.wilson_bound(complaints, sent, 1),
-           bounces::float8 / nullif(sent, 0), nudge.wilson_bound(bounces, sent, -1), nudge.wilson_bound(bounces, sent, 1),
+    SELECT delivered::float8 / nullif(sent, 0), nudge.wilson_low(delivered, sent), nudge.wilson_high(delivered, sent),
+           opened::float8 / nullif(sent, 0), nudge.wilson_low(opened, sent), nudge.wilson_high(opened, sent),
+           clicked::float8 / nullif(sent, 0), nudge.wilson_low(clicked, sent), nudge.wilson_high(clicked, sent),
+           clicked::float8 / nullif(opened, 0), nudge.wilson_low(clicked, opened), nudge.wilson_high(clicked, opened),
+           conversions::float8 / nullif(sent, 0), nudge.wilson_low(conversions, sent), nudge.wilson_high(conversions, sent),
+           unsubscribes::float8 / nullif(sent, 0), nudge.wilson_low(unsubscribes, sent), nudge.wilson_high(unsubscribes, sent),
+           complaints::float8 / nullif(sent, 0), nudge.wilson_low(complaints, sent), nudge.wilson_high(complaints, sent),
+           bounces::float8 / nullif(sent, 0), nudge.wilson_low(bounces, sent), nudge.wilson_high(bounces, sent),
            revenue / nullif(sent, 0), revenue / nullif(conversions, 0);
 END;
 COMMENT ON FUNCTION nudge.rates(bigint, bigint, bigint, bigint, bigint, bigint, bigint, bigint, numeric) IS
@@ -209,7 +204,7 @@ COMMENT ON VIEW nudge.queue_latency IS
 REVOKE ALL ON TABLE nudge.message_figures, nudge.rule_figures, nudge.segment_figures, nudge.hour_figures, nudge.rule_performance,
     nudge.rule_performance_daily, nudge.channel_performance, nudge.template_performance, nudge.variant_performance, nudge.segment_performance,
     nudge.send_time_performance, nudge.frequency_fatigue, nudge.funnel, nudge.queue_latency FROM PUBLIC;
-REVOKE ALL ON FUNCTION nudge.wilson_bound(bigint, bigint, integer), nudge.rates(bigint, bigint, bigint, bigint, bigint, bigint, bigint, bigint, numeric) FROM PUBLIC;
+REVOKE ALL ON FUNCTION nudge.rates(bigint, bigint, bigint, bigint, bigint, bigint, bigint, bigint, numeric) FROM PUBLIC;
 INSERT INTO nudge.access_rights (access, kind, object, privileges)
 SELECT a, v.kind, v.object, v.privileges
 FROM pg_catalog.unnest('{marketer,analyst}'::text[]) AS a,
@@ -218,4 +213,4 @@ FROM pg_catalog.unnest('{marketer,analyst}'::text[]) AS a,
              ('table', 'send_time_performance', 'SELECT'), ('table', 'frequency_fatigue', 'SELECT'), ('table', 'funnel', 'SELECT'),
              ('table', 'queue_latency', 'SELECT'), ('table', 'segment_figures', 'SELECT'), ('table', 'hour_figures', 'SELECT'),
              ('table', 'message_figures', 'SELECT'), ('table', 'rule_figures', 'SELECT'),
-             ('routine', 'rates', 'EXECUTE'), ('routine', 'wilson_bound', 'EXECUTE'), ('routine', 'latency_bucket', 'EXECUTE'), ('routine', 'outcome_bit', 'EXECUTE')) AS v (kind, object, privileges);
+             ('routine', 'rates', 'EXECUTE'), ('routine', 'latency_bucket', 'EXECUTE'), ('routine', 'outcome_bit', 'EXECUTE')) AS v (kind, object, privileges);

@@ -45,27 +45,43 @@ nudge_two_proportion_test(PG_FUNCTION_ARGS)
 						  deviation / M_SQRT2));
 }
 
-PG_FUNCTION_INFO_V1(nudge_wilson_bound);
+PG_FUNCTION_INFO_V1(nudge_wilson_low);
+PG_FUNCTION_INFO_V1(nudge_wilson_high);
 
 /*
- * nudge.wilson_bound(successes, trials, side): a bound of the 95 % Wilson score
- * interval of a share, as nudge.wilson_low and wilson_high, whose calls cost more
- * than what they compute; NULL without trials.
+ * A bound of the 95 % Wilson score interval of a share, the lower (side -1) or the
+ * upper (side 1); more successes than trials count as all.
+ *
+ * E. B. Wilson: Probable inference, the law of succession, and statistical inference,
+ * JASA 22 (1927).
  */
-Datum
-nudge_wilson_bound(PG_FUNCTION_ARGS)
+static double
+wilson_bound(double successes, double trials, int side)
 {
 	const double z2 = 3.841458820694124;	/* square of the 97.5 % quantile */
-	double		n;
-	double		p;
-	double		bound;
+	double		p = Min(Max(successes, 0), trials) / trials;
+	double		bound = (p + z2 / (2 * trials) +
+						 side * sqrt(z2 * (p * (1 - p) + z2 / (4 * trials)) / trials)) /
+		(1 + z2 / trials);
 
+	return Min(Max(bound, 0.0), 1.0);
+}
+
+/*
+ * nudge.wilson_low(successes, trials), nudge.wilson_high: NULL without trials.
+ */
+Datum
+nudge_wilson_low(PG_FUNCTION_ARGS)
+{
 	if (PG_GETARG_INT64(1) <= 0)
 		PG_RETURN_NULL();
-	n = PG_GETARG_INT64(1);
-	p = Min(Max(PG_GETARG_INT64(0), 0), PG_GETARG_INT64(1)) / n;
-	bound = (p + z2 / (2 * n) +
-			 PG_GETARG_INT32(2) * sqrt(z2 * (p * (1 - p) + z2 / (4 * n)) / n)) /
-		(1 + z2 / n);
-	PG_RETURN_FLOAT8(Min(Max(bound, 0.0), 1.0));
+	PG_RETURN_FLOAT8(wilson_bound(PG_GETARG_INT64(0), PG_GETARG_INT64(1), -1));
+}
+
+Datum
+nudge_wilson_high(PG_FUNCTION_ARGS)
+{
+	if (PG_GETARG_INT64(1) <= 0)
+		PG_RETURN_NULL();
+	PG_RETURN_FLOAT8(wilson_bound(PG_GETARG_INT64(0), PG_GETARG_INT64(1), 1));
 }

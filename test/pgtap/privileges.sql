@@ -139,7 +139,7 @@ FROM unnest('{marketer,analyst}'::text[]) AS a,
      unnest('{rule_performance,rule_performance_daily,channel_performance,template_performance,variant_performance,segment_performance,send_time_performance,'
             'frequency_fatigue,funnel,queue_latency,message_figures,rule_figures,segment_figures,hour_figures}'::text[]) AS v;
 INSERT INTO callable
-SELECT a, r FROM unnest('{marketer,analyst}'::text[]) AS a, unnest('{rates,wilson_bound,latency_bucket,outcome_bit}'::text[]) AS r
+SELECT a, r FROM unnest('{marketer,analyst}'::text[]) AS a, unnest('{rates,latency_bucket,outcome_bit}'::text[]) AS r
 UNION ALL SELECT 'executor', r FROM unnest('{rollup,rebuild_rollups}'::text[]) AS r;
 -- Variants
 INSERT INTO allowed
