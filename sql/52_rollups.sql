@@ -166,9 +166,9 @@ CREATE VIEW nudge.conversion_touches AS
         SELECT m.message_id, a.at
         FROM nudge.messages m
         CROSS JOIN LATERAL (
-            SELECT min(e.occurred_at) FILTER (WHERE e.event_type = 'delivered' AND coalesce(e.flag, '') NOT IN ('before_message', 'in_future')) AS delivered_at,
+            SELECT min(e.occurred_at) FILTER (WHERE e.event_type = 'delivered' AND e.flag IS DISTINCT FROM 'in_future') AS delivered_at,
                    min(e.occurred_at) FILTER (WHERE e.event_type = 'sent') AS sent_at,
-                   min(CASE WHEN e.flag IN ('before_message', 'in_future') THEN e.recorded_at ELSE e.occurred_at END) AS first_at
+                   min(CASE WHEN e.flag = 'in_future' THEN e.recorded_at ELSE e.occurred_at END) AS first_at
             FROM nudge.events e
             WHERE e.message_id = m.message_id AND e.event_key IS NOT NULL
                 AND e.event_type IN ('sent', 'delivered', 'opened', 'clicked')
@@ -180,7 +180,7 @@ CREATE VIEW nudge.conversion_touches AS
                 AND e.delivered_at IS NULL) AS r ON true
         CROSS JOIN LATERAL (SELECT coalesce(e.delivered_at, least(e.sent_at, r.sent_at), e.first_at) AS at) AS a
         WHERE m.user_id = c.user_id
-            AND m.created_at BETWEEN c.occurred_at - interval '30 days' AND c.occurred_at
+            AND m.created_at BETWEEN c.occurred_at - interval '30 days' AND c.recorded_at
             AND a.at BETWEEN c.occurred_at - least(interval '168 hours', make_interval(secs => date_part('epoch', g."window"))) AND c.occurred_at
         ORDER BY a.at DESC, m.message_id DESC
         LIMIT 1) AS t

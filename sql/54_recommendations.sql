@@ -67,7 +67,7 @@ AS $$
             SELECT m.message_id
             FROM nudge.messages m
             WHERE m.user_id = c.user_id
-                AND m.created_at BETWEEN c.occurred_at - interval '7 days' AND c.occurred_at
+                AND m.created_at BETWEEN c.occurred_at - interval '7 days' AND c.recorded_at
                 AND EXISTS (
                     SELECT FROM nudge.events e
                     WHERE e.message_id = m.message_id AND e.event_key IS NOT NULL

@@ -309,7 +309,7 @@ DECLARE
 BEGIN
     PERFORM nudge.require_rule(optimize_rule.rule_id);
     SELECT * INTO f FROM nudge.period_figures(optimize_rule.rule_id, first_day, last_day);
-    SELECT t.fatigue_score INTO fatigue FROM nudge.frequency_fatigue t WHERE t.rule_id = optimize_rule.rule_id;
+    SELECT t.frequency_fatigue_score INTO fatigue FROM nudge.frequency_fatigue t WHERE t.rule_id = optimize_rule.rule_id;
     missing := greatest(nudge.least_messages() - f.sent, 0);
     SELECT jsonb_build_object(
                'rule_id', optimize_rule.rule_id,
