@@ -277,6 +277,8 @@ COMMENT ON VIEW nudge.trigger_facts IS 'Internal: what has become of triggers si
 --
 
 -- Adds the facts that the views show to the rollups; returns how many there were.
+-- (To be called by a SELECT: in an expression of PL/pgSQL it keeps its plan to the end of
+-- the transaction, without the partitions that are made meanwhile.)
 CREATE FUNCTION nudge.add_facts() RETURNS bigint
 LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
@@ -392,7 +394,7 @@ BEGIN
     DELETE FROM nudge.latency_rollups r WHERE r.day = ANY (count_days_anew.days);
     SELECT p.counted_to INTO reached FROM nudge.rollup_progress p;
     UPDATE nudge.rollup_progress p SET counting_to = reached, counted_to = first_at, days = count_days_anew.days;
-    facts := nudge.add_facts();
+    SELECT nudge.add_facts() INTO facts;
     UPDATE nudge.rollup_progress p SET counted_to = reached, counting_to = 'infinity', days = NULL;
     RETURN facts;
 END
@@ -491,7 +493,7 @@ BEGIN
     horizon := nudge.events_horizon(as_of);
     UPDATE nudge.rollup_progress p SET counting_to = horizon WHERE p.counted_to < horizon;
     IF FOUND THEN
-        facts := nudge.add_facts();
+        SELECT nudge.add_facts() INTO facts;
         UPDATE nudge.rollup_progress p SET counted_to = horizon, counting_to = 'infinity';
     END IF;
     IF rescored IS NOT NULL THEN

@@ -191,7 +191,7 @@ COMMIT;
 SELECT count(*) FROM nudge.attribution_credits WHERE conversion_id = 6 AND model = 'linear';
 SELECT nudge.attribute_until('2021-02-04') = '2021-02-04';
 SELECT count(*) FROM nudge.attribution_credits WHERE conversion_id = 6 AND model = 'linear';
-SELECT nudge.attribute_until('infinity') < now();
+SELECT nudge.attribute_until('infinity') <= now();
 
 DROP VIEW figures;
 DROP FUNCTION happened, converted;

@@ -101,6 +101,24 @@ SELECT delivered FROM nudge.rule_performance WHERE rule_id = :b;
 SELECT count(*) FROM nudge.events;
 ROLLBACK;
 
+-- A month that is past its retention goes as soon as all in it has been counted, however
+-- late it is in that month; what is recorded now cannot have been
+BEGIN;
+SELECT pg_temp.nothing();
+SELECT nudge.maintain() IS NOT NULL AS made;
+SELECT 'events_' || to_char(now() AT TIME ZONE 'UTC', 'YYYY_MM') AS month \gset
+INSERT INTO nudge.messages (message_id, user_id, rule_id, channel, recipient, priority, created_at)
+VALUES (870000001, 'ru_m', 1, 'email', 'x', 'high', date_trunc('month', now()));
+INSERT INTO nudge.events (user_id, event_type, message_id, event_key, recorded_at)
+VALUES ('ru_m', 'delivered', 870000001, 'd', date_trunc('month', now())), ('ru_m', 'opened', 870000001, 'o', now());
+SELECT s -> 'kept' ? :'month' AS kept, s -> 'partitions_dropped' ? :'month' AS dropped FROM nudge.maintain(now() + interval '200 days') AS s;
+SELECT event_type FROM nudge.events;
+DELETE FROM nudge.events WHERE event_type = 'opened';
+SELECT s -> 'kept' ? :'month' AS kept, s -> 'partitions_dropped' ? :'month' AS dropped FROM nudge.maintain(now() + interval '200 days') AS s;
+SELECT event_type FROM nudge.events;
+SELECT delivered, opened FROM nudge.channel_performance;
+ROLLBACK;
+
 -- A conversion is the last message's, by the time of delivery that was reported, also where
 -- that is before the message was made: a day after it, 7 days after it, and a minute later
 BEGIN;
