@@ -475,6 +475,7 @@ BEGIN
     IF NOT nudge.rollup_begin('rollup') THEN
         RETURN 0;
     END IF;
+    PERFORM nudge.collect_conversions();
 
     -- Events that machines were taken for, or that were taken for machines', and had
     -- been counted before that
@@ -503,7 +504,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION nudge.rollup(timestamptz) IS
-    'Moves what was recorded before as_of, and is surely all there, into the rollups, from where it stopped; one run at a time, others return 0. How many facts of messages it moved. 22023: as_of is not a finite time; 25000: not READ COMMITTED; 25006: read-only';
+    'Collects conversions in actions, and moves what was recorded before as_of, and is surely all there, into the rollups, from where it stopped; one run at a time, others return 0. How many facts of messages it moved. 22023: as_of is not a finite time; 25000: not READ COMMITTED; 25006: read-only';
 
 CREATE FUNCTION nudge.rebuild_rollups(since date DEFAULT NULL) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER
