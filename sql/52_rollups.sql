@@ -158,8 +158,8 @@ COMMENT ON FUNCTION nudge.outcome_bit(text) IS 'Internal: the bit that stands fo
 -- what had been recorded when the conversion was, so it does not matter when it is
 -- counted.  (A message is at most 5 days in the queue, so 30 days are enough to find
 -- those that were delivered in seven.)
-CREATE VIEW nudge.conversion_touches AS
-    SELECT t.message_id, c.conversion_id, c.value
+CREATE VIEW nudge.last_touches AS
+    SELECT t.message_id, c.conversion_id, c.user_id, c.value, c.recorded_at
     FROM nudge.conversions c
     LEFT JOIN nudge.conversion_goals g ON g.name = c.goal
     CROSS JOIN LATERAL (
@@ -183,7 +183,12 @@ CREATE VIEW nudge.conversion_touches AS
             AND m.created_at BETWEEN c.occurred_at - interval '30 days' AND c.recorded_at
             AND a.at BETWEEN c.occurred_at - least(interval '168 hours', make_interval(secs => date_part('epoch', g."window"))) AND c.occurred_at
         ORDER BY a.at DESC, m.message_id DESC
-        LIMIT 1) AS t
+        LIMIT 1) AS t;
+COMMENT ON VIEW nudge.last_touches IS 'Internal: conversions, and the messages they count for by last touch';
+
+CREATE VIEW nudge.conversion_touches AS
+    SELECT c.message_id, c.conversion_id, c.value
+    FROM nudge.last_touches c
     WHERE c.recorded_at >= coalesce((SELECT p.counted_to FROM nudge.rollup_progress p), '-infinity')
         AND c.recorded_at < coalesce((SELECT p.counting_to FROM nudge.rollup_progress p), 'infinity');
 COMMENT ON VIEW nudge.conversion_touches IS 'Internal: conversions recorded since nudge.rollup() counted, and the messages they count for by last touch';
@@ -543,7 +548,7 @@ INSERT INTO nudge.jobs (job_name, schedule, command, description) VALUES
     ('nudge rollup', '*/5 * * * *', 'SELECT nudge.rollup()', 'Moves what was recorded into the figures that outlive it');
 
 REVOKE ALL ON TABLE nudge.rollup_progress, nudge.message_rollups, nudge.rule_rollups, nudge.hour_rollups, nudge.segment_rollups,
-    nudge.fatigue_rollups, nudge.latency_rollups, nudge.conversion_touches, nudge.message_facts, nudge.trigger_facts FROM PUBLIC;
+    nudge.fatigue_rollups, nudge.latency_rollups, nudge.last_touches, nudge.conversion_touches, nudge.message_facts, nudge.trigger_facts FROM PUBLIC;
 REVOKE ALL ON FUNCTION nudge.latency_bucket(interval), nudge.outcome_bit(text), nudge.add_facts(), nudge.first_whole_day(),
     nudge.count_days_anew(date[]), nudge.events_horizon(timestamptz), nudge.rollup_begin(text), nudge.rollup(timestamptz),
     nudge.rebuild_rollups(date) FROM PUBLIC;
