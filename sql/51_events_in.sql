@@ -113,7 +113,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE
-    method CONSTANT text := upper(metadata ->> 'method');
+    method CONSTANT text := upper(coalesce(metadata ->> 'method', metadata ->> 'http_method', metadata ->> 'request_method'));
     agent  CONSTANT text := left(coalesce(metadata ->> 'user_agent', metadata ->> 'useragent', metadata ->> 'userAgent'), 1000);
 BEGIN
     -- Whoever reports it knows
@@ -172,10 +172,12 @@ CREATE FUNCTION nudge.bounce_type(metadata jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT CASE WHEN lower(metadata ->> 'bounce_type') IN ('soft', 'transient', 'temporary') THEN 'soft' ELSE 'hard' END
+    SELECT CASE WHEN lower(coalesce(metadata ->> 'bounce_type', metadata ->> 'bounceType', metadata ->> 'bounce', metadata ->> 'type'))
+                     IN ('soft', 'transient', 'temporary')
+                THEN 'soft' ELSE 'hard' END
 $$;
 COMMENT ON FUNCTION nudge.bounce_type(jsonb) IS
-    'Internal: soft where metadata.bounce_type of a bounce is soft, transient or temporary, else hard';
+    'Internal: soft where bounce_type (or bounceType, bounce, type) in metadata of a bounce is soft, transient or temporary, else hard';
 REVOKE ALL ON FUNCTION nudge.bounce_type(jsonb) FROM PUBLIC;
 
 -- A message that was delivered after all has not bounced.  Reports come in any order,

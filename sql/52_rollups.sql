@@ -158,17 +158,17 @@ COMMENT ON FUNCTION nudge.outcome_bit(text) IS 'Internal: the bit that stands fo
 -- what had been recorded when the conversion was, so it does not matter when it is
 -- counted.  (A message is at most 5 days in the queue, so 30 days are enough to find
 -- those that were delivered in seven.)
-CREATE VIEW nudge.conversion_touches AS
-    SELECT t.message_id, c.conversion_id, c.value
+CREATE VIEW nudge.last_touches AS
+    SELECT t.message_id, c.conversion_id, c.user_id, c.value, c.recorded_at
     FROM nudge.conversions c
     LEFT JOIN nudge.conversion_goals g ON g.name = c.goal
     CROSS JOIN LATERAL (
         SELECT m.message_id, a.at
         FROM nudge.messages m
         CROSS JOIN LATERAL (
-            SELECT min(e.occurred_at) FILTER (WHERE e.event_type = 'delivered' AND coalesce(e.flag, '') NOT IN ('before_message', 'in_future')) AS delivered_at,
+            SELECT min(e.occurred_at) FILTER (WHERE e.event_type = 'delivered' AND e.flag IS DISTINCT FROM 'in_future') AS delivered_at,
                    min(e.occurred_at) FILTER (WHERE e.event_type = 'sent') AS sent_at,
-                   min(CASE WHEN e.flag IN ('before_message', 'in_future') THEN e.recorded_at ELSE e.occurred_at END) AS first_at
+                   min(CASE WHEN e.flag = 'in_future' THEN e.recorded_at ELSE e.occurred_at END) AS first_at
             FROM nudge.events e
             WHERE e.message_id = m.message_id AND e.event_key IS NOT NULL
                 AND e.event_type IN ('sent', 'delivered', 'opened', 'clicked')
@@ -180,10 +180,15 @@ CREATE VIEW nudge.conversion_touches AS
                 AND e.delivered_at IS NULL) AS r ON true
         CROSS JOIN LATERAL (SELECT coalesce(e.delivered_at, least(e.sent_at, r.sent_at), e.first_at) AS at) AS a
         WHERE m.user_id = c.user_id
-            AND m.created_at BETWEEN c.occurred_at - interval '30 days' AND c.occurred_at
+            AND m.created_at BETWEEN c.occurred_at - interval '30 days' AND c.recorded_at
             AND a.at BETWEEN c.occurred_at - least(interval '168 hours', make_interval(secs => date_part('epoch', g."window"))) AND c.occurred_at
         ORDER BY a.at DESC, m.message_id DESC
-        LIMIT 1) AS t
+        LIMIT 1) AS t;
+COMMENT ON VIEW nudge.last_touches IS 'Internal: conversions, and the messages they count for by last touch';
+
+CREATE VIEW nudge.conversion_touches AS
+    SELECT c.message_id, c.conversion_id, c.value
+    FROM nudge.last_touches c
     WHERE c.recorded_at >= coalesce((SELECT p.counted_to FROM nudge.rollup_progress p), '-infinity')
         AND c.recorded_at < coalesce((SELECT p.counting_to FROM nudge.rollup_progress p), 'infinity');
 COMMENT ON VIEW nudge.conversion_touches IS 'Internal: conversions recorded since nudge.rollup() counted, and the messages they count for by last touch';
@@ -277,6 +282,8 @@ COMMENT ON VIEW nudge.trigger_facts IS 'Internal: what has become of triggers si
 --
 
 -- Adds the facts that the views show to the rollups; returns how many there were.
+-- (To be called by a SELECT: in an expression of PL/pgSQL it keeps its plan to the end of
+-- the transaction, without the partitions that are made meanwhile.)
 CREATE FUNCTION nudge.add_facts() RETURNS bigint
 LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
@@ -392,7 +399,7 @@ BEGIN
     DELETE FROM nudge.latency_rollups r WHERE r.day = ANY (count_days_anew.days);
     SELECT p.counted_to INTO reached FROM nudge.rollup_progress p;
     UPDATE nudge.rollup_progress p SET counting_to = reached, counted_to = first_at, days = count_days_anew.days;
-    facts := nudge.add_facts();
+    SELECT nudge.add_facts() INTO facts;
     UPDATE nudge.rollup_progress p SET counted_to = reached, counting_to = 'infinity', days = NULL;
     RETURN facts;
 END
@@ -473,6 +480,7 @@ BEGIN
     IF NOT nudge.rollup_begin('rollup') THEN
         RETURN 0;
     END IF;
+    PERFORM nudge.collect_conversions();
 
     -- Events that machines were taken for, or that were taken for machines', and had
     -- been counted before that
@@ -491,7 +499,7 @@ BEGIN
     horizon := nudge.events_horizon(as_of);
     UPDATE nudge.rollup_progress p SET counting_to = horizon WHERE p.counted_to < horizon;
     IF FOUND THEN
-        facts := nudge.add_facts();
+        SELECT nudge.add_facts() INTO facts;
         UPDATE nudge.rollup_progress p SET counted_to = horizon, counting_to = 'infinity';
     END IF;
     IF rescored IS NOT NULL THEN
@@ -501,7 +509,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION nudge.rollup(timestamptz) IS
-    'Moves what was recorded before as_of, and is surely all there, into the rollups, from where it stopped; one run at a time, others return 0. How many facts of messages it moved. 22023: as_of is not a finite time; 25000: not READ COMMITTED; 25006: read-only';
+    'Collects conversions in actions, and moves what was recorded before as_of, and is surely all there, into the rollups, from where it stopped; one run at a time, others return 0. How many facts of messages it moved. 22023: as_of is not a finite time; 25000: not READ COMMITTED; 25006: read-only';
 
 CREATE FUNCTION nudge.rebuild_rollups(since date DEFAULT NULL) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER
@@ -540,7 +548,7 @@ INSERT INTO nudge.jobs (job_name, schedule, command, description) VALUES
     ('nudge rollup', '*/5 * * * *', 'SELECT nudge.rollup()', 'Moves what was recorded into the figures that outlive it');
 
 REVOKE ALL ON TABLE nudge.rollup_progress, nudge.message_rollups, nudge.rule_rollups, nudge.hour_rollups, nudge.segment_rollups,
-    nudge.fatigue_rollups, nudge.latency_rollups, nudge.conversion_touches, nudge.message_facts, nudge.trigger_facts FROM PUBLIC;
+    nudge.fatigue_rollups, nudge.latency_rollups, nudge.last_touches, nudge.conversion_touches, nudge.message_facts, nudge.trigger_facts FROM PUBLIC;
 REVOKE ALL ON FUNCTION nudge.latency_bucket(interval), nudge.outcome_bit(text), nudge.add_facts(), nudge.first_whole_day(),
     nudge.count_days_anew(date[]), nudge.events_horizon(timestamptz), nudge.rollup_begin(text), nudge.rollup(timestamptz),
     nudge.rebuild_rollups(date) FROM PUBLIC;

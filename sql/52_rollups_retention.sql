@@ -40,9 +40,10 @@ SET search_path = pg_catalog, pg_temp
 SET lock_timeout = '200ms'
 AS $$
 DECLARE
+    past   timestamptz;
     cutoff timestamptz;
-    month  timestamptz;
     t      record;
+    young  boolean;
     n      bigint;
     made      text[] := '{}';
     dropped   text[] := '{}';
@@ -68,6 +69,7 @@ BEGIN
     IF NOT pg_try_advisory_xact_lock(1853187175, 2) THEN
         RETURN jsonb_build_object('skipped', 'another nudge.maintain() is at work');
     END IF;
+    past := as_of - make_interval(days => nudge.setting('retention_days')::integer);
     cutoff := nudge.retention_cutoff(as_of);
     IF cutoff IS NULL THEN
         RETURN jsonb_build_object('skipped', 'nudge.rollup() is at work');
@@ -149,11 +151,12 @@ BEGIN
         END;
     END LOOP;
 
-    -- Partitions past their time; a live message keeps the partition of its contents
+    -- Partitions past their time; a live message keeps the partition of its contents, and
+    -- so does a row that is not in the figures yet
     FOR t IN
-        SELECT p.parent, p.partition, p.lower_bound, p.upper_bound
+        SELECT p.parent, p.partition, p.key, p.lower_bound, p.upper_bound
         FROM nudge.partitions p
-        WHERE p.upper_bound <= cutoff
+        WHERE p.upper_bound <= past
         ORDER BY p.lower_bound, p.parent
     LOOP
         IF t.parent = 'messages' AND EXISTS (
@@ -164,6 +167,14 @@ BEGIN
             CONTINUE;
         END IF;
         BEGIN
+            IF t.upper_bound > cutoff THEN
+                EXECUTE format('LOCK TABLE nudge.%I IN SHARE MODE', t.partition);
+                EXECUTE format('SELECT EXISTS (SELECT FROM nudge.%I d WHERE d.%I >= $1)', t.partition, t.key) INTO young USING cutoff;
+                IF young THEN
+                    kept := kept || t.partition;
+                    CONTINUE;
+                END IF;
+            END IF;
             EXECUTE format('DROP TABLE nudge.%I', t.partition);
             dropped := dropped || t.partition;
         EXCEPTION WHEN lock_not_available OR deadlock_detected THEN

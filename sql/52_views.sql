@@ -157,7 +157,7 @@ CREATE VIEW nudge.frequency_fatigue AS
            coalesce(f.many_sent, 0) AS many_sent, coalesce(f.many_opened, 0) AS many_opened,
            f.many_opened::float8 / nullif(f.many_sent, 0) AS many_open_rate,
            CASE WHEN f.many_sent > 0 AND f.none_opened > 0
-                THEN least(greatest(1 - (f.many_opened::float8 / f.many_sent) / (f.none_opened::float8 / f.none_sent), 0), 1) END AS fatigue_score
+                THEN least(greatest(1 - (f.many_opened::float8 / f.many_sent) / (f.none_opened::float8 / f.none_sent), 0), 1) END AS frequency_fatigue_score
     FROM nudge.rules r
     LEFT JOIN (SELECT u.rule_id,
                       sum(u.sent) FILTER (WHERE u.week_before = 0)::bigint AS none_sent, sum(u.opened) FILTER (WHERE u.week_before = 0)::bigint AS none_opened,
@@ -167,7 +167,7 @@ CREATE VIEW nudge.frequency_fatigue AS
                      SELECT k.rule_id, k.week_before, k.sent, k.opened FROM nudge.message_facts k) AS u
                GROUP BY u.rule_id) AS f ON f.rule_id = r.rule_id;
 COMMENT ON VIEW nudge.frequency_fatigue IS
-    'How much less users open who got many messages: fatigue_score = 1 - (open rate of messages to users with at least 4 in the 7 days before) / (open rate to users with none), from 0 to 1; NULL where one of them is not known, or nobody without any opens';
+    'How much less users open who got many messages: frequency_fatigue_score = 1 - (open rate of messages to users with at least 4 in the 7 days before) / (open rate to users with none), from 0 to 1; NULL where one of them is not known, or nobody without any opens';
 
 CREATE VIEW nudge.funnel AS
     SELECT p.rule_id, p.name, s.step, s.place, s.amount,

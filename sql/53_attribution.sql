@@ -124,9 +124,11 @@ COMMENT ON TRIGGER replace_shipped_model ON nudge.attribution_models IS
 --
 
 -- A message that nobody knows to have arrived is no touch, so a sent event alone makes
--- none.  What a machine opened has arrived as well.  Times that cannot be right (flags
--- of record_event) do not tell when.  All names are in full instead of a search_path, so
--- that this becomes part of the queries that use it.
+-- none.  What a machine opened has arrived as well.  A delivery counts at the time that
+-- was reported, also where that is before the message was made, as whoever reports what
+-- happened elsewhere knows better than when our row was written; a time in the future
+-- tells nothing.  All names are in full instead of a search_path, so that this becomes
+-- part of the queries that use it.
 CREATE FUNCTION nudge.touches(before timestamptz DEFAULT 'infinity')
 RETURNS TABLE (user_id text, message_id bigint, rule_id bigint, touched_at timestamptz)
 LANGUAGE sql STABLE
@@ -134,10 +136,9 @@ AS $$
     SELECT e.user_id, e.message_id, coalesce(pg_catalog.max(e.rule_id), 0),
            coalesce(pg_catalog.min(e.occurred_at) FILTER (
                         WHERE e.event_type OPERATOR(pg_catalog.=) 'delivered'
-                            AND coalesce(e.flag, '') OPERATOR(pg_catalog.<>) ALL ('{before_message,in_future}'::pg_catalog.text[])),
+                            AND coalesce(e.flag, '') OPERATOR(pg_catalog.<>) 'in_future'),
                     pg_catalog.min(e.occurred_at) FILTER (WHERE e.event_type OPERATOR(pg_catalog.=) 'sent'),
-                    pg_catalog.min(CASE WHEN e.flag OPERATOR(pg_catalog.=) ANY ('{before_message,in_future}'::pg_catalog.text[])
-                                        THEN e.recorded_at ELSE e.occurred_at END))
+                    pg_catalog.min(CASE WHEN e.flag OPERATOR(pg_catalog.=) 'in_future' THEN e.recorded_at ELSE e.occurred_at END))
     FROM nudge.events e
     WHERE e.message_id IS NOT NULL
         AND e.event_type OPERATOR(pg_catalog.=) ANY ('{sent,delivered,opened,clicked}'::pg_catalog.text[])
@@ -146,7 +147,7 @@ AS $$
     HAVING pg_catalog.bool_or(e.event_type OPERATOR(pg_catalog.<>) 'sent')
 $$;
 COMMENT ON FUNCTION nudge.touches(timestamptz) IS
-    'Internal: messages of which an event delivered, opened or clicked, of a person or a machine, recorded before a time, says that they reached their users. touched_at: when it was delivered; where that is not known, when it was sent, else when it was first opened or clicked. rule_id: 0 for messages of no rule';
+    'Internal: messages of which an event delivered, opened or clicked, of a person or a machine, recorded before a time, says that they reached their users. touched_at: when it was delivered, as reported; where that is not known, when it was sent, else when it was first opened or clicked. rule_id: 0 for messages of no rule';
 
 CREATE FUNCTION nudge.share_touches(kind text, parameters float8[], effect_rules bigint[], effects float8[],
     converted_at timestamptz, since timestamptz, value numeric, decimals integer,

@@ -260,8 +260,9 @@ $$;
 COMMENT ON FUNCTION nudge.run_attribution(timestamptz) IS
     'Shares out what was recorded before as_of and since the last run, by all models that are enabled; how many conversions. Computes removal effects of models of kind markov once a day';
 
--- For maintenance, which deletes nothing that is not in the figures yet.  It does not
--- wait: a run that is at work elsewhere has come so far as it had when it began.
+-- For maintenance, which deletes nothing that is not in the figures yet, and knows that
+-- all from before cutoff can be seen.  It does not wait: a run that is at work elsewhere
+-- has come so far as it had when it began.
 CREATE FUNCTION nudge.attribute_until(cutoff timestamptz) RETURNS timestamptz
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -271,7 +272,7 @@ BEGIN
         AND NOT EXISTS (SELECT FROM nudge.attribution_progress p WHERE p.attributed_to >= cutoff)
         AND pg_try_advisory_xact_lock(1853187175, 53)
     THEN
-        PERFORM nudge.run_attribution();
+        PERFORM nudge.run_attribution(greatest(least(cutoff, now()), clock_timestamp() - interval '10 s'));
     END IF;
     RETURN least(cutoff, coalesce((SELECT p.attributed_to FROM nudge.attribution_progress p), '-infinity'));
 END

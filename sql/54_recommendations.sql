@@ -48,7 +48,7 @@ COMMENT ON FUNCTION nudge.confidence_greater(bigint, bigint, bigint, bigint) IS
     'How sure it is, from 0 to 1, that a share is greater than another: 1 - p of the one-sided two-proportion z-test with pooled variance and Yates''s correction for continuity (0.5: no difference); NULL without trials';
 
 -- Cohorts of the messages of a rule that were sent and whose rows are still there: how
--- many, and how many of them converted, by last touch as in nudge.conversion_touches.
+-- many, and how many of them converted, by last touch.
 CREATE FUNCTION nudge.rule_cohorts(rule_id bigint)
 RETURNS TABLE (dimension text, place integer, name text, sent bigint, conversions bigint, is_good boolean, is_poor boolean,
                poor_sent bigint, poor_conversions bigint, first_poor integer, last_poor integer)
@@ -62,20 +62,8 @@ AS $$
             AND m.message_id IN (SELECT e.message_id FROM nudge.events e WHERE e.event_type = 'sent' AND e.flag IS DISTINCT FROM 'machine')),
     converted AS MATERIALIZED (
         SELECT DISTINCT t.message_id
-        FROM nudge.conversions c
-        CROSS JOIN LATERAL (
-            SELECT m.message_id
-            FROM nudge.messages m
-            WHERE m.user_id = c.user_id
-                AND m.created_at BETWEEN c.occurred_at - interval '7 days' AND c.occurred_at
-                AND EXISTS (
-                    SELECT FROM nudge.events e
-                    WHERE e.message_id = m.message_id AND e.event_key IS NOT NULL
-                        AND e.event_type IN ('delivered', 'opened', 'clicked')
-                        AND e.recorded_at <= c.recorded_at AND e.occurred_at <= c.occurred_at)
-            ORDER BY m.created_at DESC, m.message_id DESC
-            LIMIT 1) AS t
-        WHERE c.user_id IN (SELECT m.user_id FROM message m)),
+        FROM nudge.last_touches t
+        WHERE t.user_id IN (SELECT m.user_id FROM message m)),
     member AS MATERIALIZED (
         SELECT m.message_id, v.dimension, v.place, v.name, c.message_id IS NOT NULL AS has_converted
         FROM message m

@@ -183,11 +183,12 @@ AS $$
         'fallback_after', r.fallback_after,
         'send_time', nullif(r.send_time, 'asap'),
         'allocation', nullif(r.allocation, 'fixed'),
-        'goal', nullif(r.goal, 'click'))) AS d (document)
+        'goal', nullif(r.goal, 'click'),
+        'auto_optimize', nullif(r.auto_optimize, false))) AS d (document)
     WHERE r.rule_id = rule_document.rule_id
 $$;
 COMMENT ON FUNCTION nudge.create_rule(jsonb) IS
-    'Creates a rule with its conditions and caps out of one document and returns its id; keys: name, type (both needed), description, template_id, priority (1 to 5, or the name), status, delay_seconds, expiry_hours, max_frequency, conditions, segmentation_rules, personalization_config, channels, cancel_on, reentry, schedule, topic, send_between, send_on, holdout_percent, urgency, channel_strategy, fallback_after, send_time, allocation, goal';
+    'Creates a rule with its conditions and caps out of one document and returns its id; keys: name, type (both needed), description, template_id, priority (1 to 5, or the name), status, delay_seconds, expiry_hours, max_frequency, conditions, segmentation_rules, personalization_config, channels, cancel_on, reentry, schedule, topic, send_between, send_on, holdout_percent, urgency, channel_strategy, fallback_after, send_time, allocation, goal, auto_optimize';
 
 REVOKE ALL ON TABLE nudge.send_hours FROM PUBLIC;
 REVOKE ALL ON FUNCTION nudge.smoothed_best_hour(integer[], bigint[], bigint[]), nudge.update_send_hours(timestamptz),

@@ -52,7 +52,7 @@ BEGIN
         SELECT t.user_id, count(*) AS fired FROM trigger t WHERE t.outcome = 'fired' GROUP BY t.user_id)
     SELECT jsonb_build_object(
         'from', "from", 'to', "to",
-        'actions', (SELECT count(*) FROM nudge.actions a WHERE a.recorded_at >= "from" AND a.recorded_at < "to"),
+        'actions', (SELECT count(*) FROM nudge.actions a WHERE a.recorded_at >= "from" AND a.recorded_at <= "to"),
         'triggers', count(*),
         'fired', count(*) FILTER (WHERE t.outcome = 'fired'),
         'capped', count(*) FILTER (WHERE t.outcome = 'capped'),
@@ -81,7 +81,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION nudge.backtest(jsonb, timestamptz, timestamptz) IS
-    'What a draft of a rule would have done with the actions recorded in a time: how many triggers, what caps, re-entry and holdouts would have left of them, for whom, by day of the user, and which rules sent to the same users on those days; changes nothing. Attributes of users and lists are as of now; the action alone fires it, without delay';
+    'What a draft of a rule would have done with the actions recorded in a time, both ends included: how many triggers, what caps, re-entry and holdouts would have left of them, for whom, by day of the user, and which rules sent to the same users on those days; changes nothing. Attributes of users and lists are as of now; the action alone fires it, without delay';
 
 REVOKE ALL ON FUNCTION nudge.backtest_triggers(jsonb, timestamptz, timestamptz),
     nudge.backtest_overlaps(text[], date[]), nudge.backtest(jsonb, timestamptz, timestamptz) FROM PUBLIC;

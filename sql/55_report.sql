@@ -13,7 +13,7 @@ COMMENT ON FUNCTION nudge.two_proportion_test(bigint, bigint, bigint, bigint) IS
 CREATE VIEW nudge.optimization_advice AS
     SELECT a.* FROM (VALUES
         (1, 'open_rate', 'below', 0.15::float8, 'subject_line', 'Try other subject lines: shorter, more specific, with what the user looked at'),
-        (2, 'open_rate', 'below', 0.15, 'send_time', 'Send when the users of this rule open most: nudge.send_time_performance'),
+        (2, 'open_rate', 'below', 0.15, 'send_time', 'Try another send time: nudge.send_time_performance has when the users of this rule open most'),
         (3, 'open_rate', 'below', 0.15, 'sender_name', 'Use a sender name that users know'),
         (4, 'click_rate', 'below', 0.02, 'content', 'Say less, and first what the message is about'),
         (5, 'click_rate', 'below', 0.02, 'call_to_action', 'Have one call to action, and have it early'),
@@ -22,7 +22,7 @@ CREATE VIEW nudge.optimization_advice AS
         (8, 'unsubscribe_rate', 'above', 0.005, 'targeting', 'Send to fewer users: narrow its conditions or segments'),
         (9, 'unsubscribe_rate', 'above', 0.005, 'sensitivity', 'Look at whether its text, or its moment, may annoy'),
         (10, 'conversion_rate', 'below', 0.01, 'timing', 'Send sooner, or later, after what users do'),
-        (11, 'conversion_rate', 'below', 0.01, 'landing_page', 'Look at where its links lead'),
+        (11, 'conversion_rate', 'below', 0.01, 'landing_page', 'Look at the landing page that its links lead to'),
         (12, 'conversion_rate', 'below', 0.01, 'offers', 'Try another offer')
     ) AS a (place, metric, side, threshold, area, advice);
 COMMENT ON VIEW nudge.optimization_advice IS 'What nudge.optimize_rule and nudge.performance_report advise, by metric; side: on which side of the threshold the figure is bad';
@@ -309,7 +309,7 @@ DECLARE
 BEGIN
     PERFORM nudge.require_rule(optimize_rule.rule_id);
     SELECT * INTO f FROM nudge.period_figures(optimize_rule.rule_id, first_day, last_day);
-    SELECT t.fatigue_score INTO fatigue FROM nudge.frequency_fatigue t WHERE t.rule_id = optimize_rule.rule_id;
+    SELECT t.frequency_fatigue_score INTO fatigue FROM nudge.frequency_fatigue t WHERE t.rule_id = optimize_rule.rule_id;
     missing := greatest(nudge.least_messages() - f.sent, 0);
     SELECT jsonb_build_object(
                'rule_id', optimize_rule.rule_id,

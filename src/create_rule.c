@@ -200,17 +200,18 @@ static void
 set_optimization(int64 rule_id, const RuleConfig *config)
 {
 	static SPIPlanPtr plan = NULL;
-	static const Oid types[] = {INT8OID, TEXTOID, TEXTOID, TEXTOID};
-	char		nulls[] = "    ";
+	static const Oid types[] = {INT8OID, TEXTOID, TEXTOID, TEXTOID, BOOLOID};
+	char		nulls[] = "     ";
 	Datum		values[] = {
 		Int64GetDatum(rule_id),
 		text_or_null(config->send_time, &nulls[1]),
 		text_or_null(config->allocation, &nulls[2]),
-		text_or_null(config->goal, &nulls[3])
+		text_or_null(config->goal, &nulls[3]),
+		BoolGetDatum(config->auto_optimize)
 	};
 
 	if (config->send_time == NULL && config->allocation == NULL &&
-		config->goal == NULL)
+		config->goal == NULL && !config->auto_optimize)
 		return;
 	if (SPI_execute_plan(plan_get(&plan, query_rule_set_optimization,
 								  lengthof(types), types),

@@ -53,7 +53,8 @@ typedef enum ConfigKey
 	KEY_FALLBACK_AFTER,
 	KEY_SEND_TIME,
 	KEY_ALLOCATION,
-	KEY_GOAL
+	KEY_GOAL,
+	KEY_AUTO_OPTIMIZE
 } ConfigKey;
 
 static const char *const key_names[] = {
@@ -83,9 +84,10 @@ static const char *const key_names[] = {
 	[KEY_SEND_TIME] = "send_time",
 	[KEY_ALLOCATION] = "allocation",
 	[KEY_GOAL] = "goal",
+	[KEY_AUTO_OPTIMIZE] = "auto_optimize",
 };
 
-#define NUM_KEYS (KEY_GOAL + 1)
+#define NUM_KEYS (KEY_AUTO_OPTIMIZE + 1)
 
 /* Of columns that are text with a CHECK constraint */
 static const char *const send_times[] = {"asap", "best"};
@@ -629,6 +631,7 @@ static void
 read_optimization(Reader *reader)
 {
 	RuleConfig *config = reader->config;
+	const JsonbValue *automatic = given(reader, KEY_AUTO_OPTIMIZE);
 
 	config->send_time = read_word(reader, KEY_SEND_TIME, send_times,
 								  lengthof(send_times));
@@ -639,6 +642,10 @@ read_optimization(Reader *reader)
 	config->allocation = read_word(reader, KEY_ALLOCATION, allocations,
 								   lengthof(allocations));
 	config->goal = read_word(reader, KEY_GOAL, goals, lengthof(goals));
+	if (automatic != NULL &&
+		is_kind(reader->faults, "auto_optimize", automatic,
+				automatic->type == jbvBool, "true or false", NULL))
+		config->auto_optimize = automatic->val.boolean;
 }
 
 void

@@ -51,6 +51,7 @@ typedef struct RuleConfig
 	char	   *send_time;		/* these three NULL where not stated */
 	char	   *allocation;
 	char	   *goal;
+	bool		auto_optimize;
 
 	/* conditions[i] is what written[i] became */
 	int			nconditions;

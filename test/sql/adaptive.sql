@@ -57,6 +57,13 @@ SELECT count(pg_temp.send(:rule, 59, d, converted => 6, delay => '5 hours', segm
 FROM generate_series('2026-02-02 09:00'::timestamptz, '2026-02-06 09:00', '1 day') AS d;
 SELECT * FROM pg_temp.found(:rule);
 SELECT jsonb_object_keys(nudge.adaptive_recommendations(:rule)) AS keys;
+-- a conversion is a message's here where it is one in the figures: not past the window of its goal
+SELECT sum(conversions) AS conversions FROM nudge.rule_cohorts(:rule) WHERE dimension = 'hour';
+BEGIN;
+INSERT INTO nudge.conversion_goals (name, action_type, "window") VALUES ('ar quick', 'none', '1 second');
+UPDATE nudge.conversions SET goal = 'ar quick' WHERE user_id LIKE 'ar%';
+SELECT sum(conversions) AS conversions FROM nudge.rule_cohorts(:rule) WHERE dimension = 'hour';
+ROLLBACK;
 -- what the figures are of: 30 of 295
 SELECT jsonb_pretty((nudge.adaptive_recommendations(:rule) -> 'optimal_delay_range') - '{recommendation_id,confidence}'::text[]);
 -- asking again does not pile up

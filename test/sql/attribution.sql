@@ -38,7 +38,7 @@ SELECT happened('delivered', m, 'ann', r, at::timestamptz) FROM (VALUES
 -- opened only: it arrived when it was sent; and what a machine opened has arrived
 SELECT happened('opened', 11, 'ann', 1, '2021-02-03');
 -- reported with a time that cannot be right: when it was sent counts
-SELECT happened('delivered', 14, 'ann', 2, '2021-01-31 01:00', 'before_message');
+SELECT happened('delivered', 14, 'ann', 2, '2021-02-03', 'in_future');
 SELECT happened('clicked', 14, 'ann', 2, '2021-01-31 11:59', 'machine');
 UPDATE nudge.events SET occurred_at = '2021-01-31 12:00' WHERE message_id = 14 AND event_type = 'sent';
 SELECT converted(1, 'ann', 100, '2021-01-31 12:00');
@@ -74,6 +74,14 @@ INSERT INTO nudge.conversion_goals (name, action_type, "window") VALUES ('quick'
 SELECT converted(90, 'ann', 7, '2021-01-31 12:00', 'quick'), converted(91, 'ann', 7, '2021-01-31 12:00', 'slow'),
     converted(92, 'ann', 7, '2021-01-31 12:00', 'any'), converted(93, 'ann', 7, '2021-01-31 12:00', 'deleted');
 SELECT c, array_agg(a.message_id) FROM generate_series(90, 93) AS c, nudge.attribute_conversion(c, 'linear') AS a GROUP BY c ORDER BY c;
+-- A delivery counts at the time that was reported, also before its message was made and
+-- the conversion before that: ages 5 and 1 days of 7, both at 0.4
+SELECT happened('sent', m, 'gus', 1, '2021-02-20') FROM generate_series(33, 35) AS m;
+INSERT INTO nudge.events (user_id, event_type, rule_id, message_id, occurred_at, recorded_at, flag)
+SELECT 'gus', 'delivered', 1, m, at, '2021-02-20', 'before_message'
+FROM (VALUES (33, timestamptz '2021-01-01'), (34, '2021-02-05'), (35, '2021-02-09')) AS v (m, at);
+INSERT INTO nudge.conversions (conversion_id, user_id, value, occurred_at, recorded_at) VALUES (96, 'gus', 7, '2021-02-10', '2021-02-20');
+SELECT message_id, weight, round(share, 6) AS share, revenue FROM nudge.attribute_conversion(96, 'position_decay');
 -- nobody's touches: no rows
 SELECT converted(94, 'zoe', 7, '2021-01-31 12:00');
 SELECT * FROM nudge.attribute_conversion(94, 'linear');
@@ -183,7 +191,7 @@ COMMIT;
 SELECT count(*) FROM nudge.attribution_credits WHERE conversion_id = 6 AND model = 'linear';
 SELECT nudge.attribute_until('2021-02-04') = '2021-02-04';
 SELECT count(*) FROM nudge.attribution_credits WHERE conversion_id = 6 AND model = 'linear';
-SELECT nudge.attribute_until('infinity') < now();
+SELECT nudge.attribute_until('infinity') <= now();
 
 DROP VIEW figures;
 DROP FUNCTION happened, converted;

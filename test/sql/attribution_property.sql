@@ -25,7 +25,7 @@ BEGIN
                  day - random() * interval '40 days' AS at
           FROM generate_series(1, 150) AS i OFFSET 0) AS m
     CROSS JOIN (VALUES ('sent', 0, NULL, 0.9), ('delivered', 2, 'before_message', 0.7), ('opened', 3, 'machine', 0.4), ('opened', 3, 'in_future', 0.2),
-                       ('clicked', 3, NULL, 0.2), ('delivered', 4, NULL, 0.1), ('bounced', 0, NULL, 0.1)) AS r (type, late, flag, likely)
+                       ('clicked', 3, NULL, 0.2), ('delivered', 4, 'in_future', 0.1), ('bounced', 0, NULL, 0.1)) AS r (type, late, flag, likely)
     WHERE random() < r.likely;
     INSERT INTO nudge.events (user_id, event_type, rule_id, message_id, flag, occurred_at, recorded_at)
     SELECT user_id, type, rule, message, flag, at, day + random() * interval '23 hours' FROM report WHERE part = n;
@@ -43,11 +43,11 @@ CREATE VIEW touch AS
     CROSS JOIN LATERAL (
         SELECT d.at FROM (
             SELECT 1 AS rank, o.occurred_at AS at FROM nudge.events o
-            WHERE o.message_id = e.message_id AND o.event_type = 'delivered' AND (o.flag IS NULL OR o.flag = 'machine')
+            WHERE o.message_id = e.message_id AND o.event_type = 'delivered' AND (o.flag IS NULL OR o.flag <> 'in_future')
             UNION ALL
             SELECT 2, o.occurred_at FROM nudge.events o WHERE o.message_id = e.message_id AND o.event_type = 'sent'
             UNION ALL
-            SELECT 3, CASE WHEN o.flag IS NULL OR o.flag = 'machine' THEN o.occurred_at ELSE o.recorded_at END FROM nudge.events o
+            SELECT 3, CASE WHEN o.flag IS NULL OR o.flag <> 'in_future' THEN o.occurred_at ELSE o.recorded_at END FROM nudge.events o
             WHERE o.message_id = e.message_id AND o.event_type IN ('delivered', 'opened', 'clicked')) AS d
         ORDER BY d.rank, d.at LIMIT 1) AS t
     WHERE e.event_type IN ('delivered', 'opened', 'clicked');

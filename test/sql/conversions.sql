@@ -89,6 +89,14 @@ INSERT INTO nudge.actions (user_id, action_type, action_data) VALUES
 SELECT nudge.collect_conversions();
 ROLLBACK;
 
+-- What is counted has been collected before
+BEGIN;
+INSERT INTO nudge.conversion_goals (name, action_type, value_path) VALUES ('counted', 'cv_counted', '$.total');
+INSERT INTO nudge.actions (user_id, action_type, action_data) VALUES ('cv_counted', 'cv_counted', '{"total": 5}');
+SELECT nudge.rollup() IS NOT NULL AS counted;
+SELECT value FROM nudge.conversions WHERE user_id = 'cv_counted';
+ROLLBACK;
+
 -- History is taken in where that is asked for, a day at a time, and never twice
 DELETE FROM nudge.conversion_goals;
 INSERT INTO nudge.actions (user_id, action_type, recorded_at) SELECT 'cv_old', 'cv_old', now() - n * interval '1 day' FROM unnest('{1,5,5.5,40,100}'::numeric[]) AS n;

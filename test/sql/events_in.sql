@@ -83,6 +83,12 @@ SELECT pg_temp.soft('s4', '2026-03-08', '2026-03-01', '2026-03-04');
 SELECT pg_temp.message('s5', '2026-01-01') IS NOT NULL AS made;
 SELECT nudge.record_event(pg_temp.id('s5'), 'bounced', '2026-03-01'::timestamptz + n * interval '1 h', '{"bounce_type": "Transient"}') FROM generate_series(1, 4) AS n;
 SELECT count(*) FROM pg_temp.suppressed WHERE user_id = 'ei_s5';
+-- by whatever name the kind of a bounce is told
+SELECT pg_temp.message('s9', '2026-01-01') IS NOT NULL AS made;
+SELECT nudge.record_event(pg_temp.id('s9'), 'bounced', '2026-03-01', m) FROM unnest(ARRAY['{"type": "soft"}', '{"bounce": "Soft"}', '{"bounceType": "Transient"}',
+    '{"type": "bounce", "bounce_type": "soft"}', '{"type": "hard", "bounce_type": "soft"}']::jsonb[]) AS m;
+SELECT reason, count(*) FROM nudge.events WHERE user_id = 'ei_s9' AND event_type = 'bounced' GROUP BY reason;
+SELECT count(*) FROM pg_temp.suppressed WHERE user_id = 'ei_s9';
 -- a message that was delivered after all counts for nothing
 SELECT pg_temp.soft('s6', '2026-03-01', '2026-03-02');
 SELECT nudge.record_event(pg_temp.id('s6'), 'delivered', '2026-03-02 01:00');

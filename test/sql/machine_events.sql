@@ -41,7 +41,7 @@ FROM unnest(ARRAY[
     '']) WITH ORDINALITY AS a (agent, n) ORDER BY a.n;
 -- What a provider says, and what whoever reports it knows
 SELECT m.metadata, pg_temp.taken('opened', m.metadata) AS opened, pg_temp.taken('clicked', m.metadata) AS clicked
-FROM unnest(ARRAY['{}', '{"method": "HEAD"}', '{"method": "head"}', '{"method": "GET"}', '{"machine_open": true}', '{"sg_machine_open": true}', '{"sg_machine_open": false}',
+FROM unnest(ARRAY['{}', '{"method": "HEAD"}', '{"method": "head"}', '{"method": "GET"}', '{"http_method": "HEAD"}', '{"request_method": "HEAD"}', '{"machine_open": true}', '{"sg_machine_open": true}', '{"sg_machine_open": false}',
     '{"bot": "apple"}', '{"bot": "gmail"}', '{"bot": ""}', '{"machine": true}', '{"machine": false, "user_agent": "curl/8"}', '{"useragent": "curl/8"}', '{"userAgent": "curl/8"}']::jsonb[]) WITH ORDINALITY AS m (metadata, n)
 ORDER BY m.n;
 SELECT count(*) FROM nudge.suppressions WHERE user_id = 'me_taken';

@@ -60,7 +60,7 @@ CREATE TEMP VIEW figures AS
     ORDER BY 1, 2;
 TABLE figures;
 -- 4 messages to users who had none in the week before, of which 3 were opened; 4 to those with 4 or more, of which 1: 1 - 0.25/0.75
-SELECT name, none_sent, none_opened, none_open_rate, many_sent, many_opened, many_open_rate, round(fatigue_score::numeric, 6) AS fatigue_score
+SELECT name, none_sent, none_opened, none_open_rate, many_sent, many_opened, many_open_rate, round(frequency_fatigue_score::numeric, 6) AS frequency_fatigue_score
 FROM nudge.frequency_fatigue WHERE name LIKE 'ru\_%' ORDER BY name;
 SELECT step, amount, round(of_step_before::numeric, 4) AS of_step_before, round(of_triggers::numeric, 4) AS of_triggers FROM nudge.funnel WHERE rule_id = :a ORDER BY place;
 SELECT count(*), bool_and(of_step_before IS NULL AND of_triggers IS NULL) AS nothing FROM nudge.funnel WHERE rule_id = :b;
@@ -100,6 +100,39 @@ SELECT nudge.maintain('2026-08-10 12:00+00') ->> 'rows_deleted' AS deleted;
 SELECT counted_to, gone_before FROM nudge.rollup_progress;
 SELECT delivered FROM nudge.rule_performance WHERE rule_id = :b;
 SELECT count(*) FROM nudge.events;
+ROLLBACK;
+
+-- A month that is past its retention goes as soon as all in it has been counted, however
+-- late it is in that month; what is recorded now cannot have been
+BEGIN;
+SELECT pg_temp.nothing();
+SELECT nudge.maintain() IS NOT NULL AS made;
+SELECT 'events_' || to_char(now() AT TIME ZONE 'UTC', 'YYYY_MM') AS month \gset
+INSERT INTO nudge.messages (message_id, user_id, rule_id, channel, recipient, priority, created_at)
+VALUES (870000001, 'ru_m', 1, 'email', 'x', 'high', date_trunc('month', now()));
+INSERT INTO nudge.events (user_id, event_type, message_id, event_key, recorded_at)
+VALUES ('ru_m', 'delivered', 870000001, 'd', date_trunc('month', now())), ('ru_m', 'opened', 870000001, 'o', now());
+SELECT s -> 'kept' ? :'month' AS kept, s -> 'partitions_dropped' ? :'month' AS dropped FROM nudge.maintain(now() + interval '200 days') AS s;
+SELECT event_type FROM nudge.events;
+DELETE FROM nudge.events WHERE event_type = 'opened';
+SELECT s -> 'kept' ? :'month' AS kept, s -> 'partitions_dropped' ? :'month' AS dropped FROM nudge.maintain(now() + interval '200 days') AS s;
+SELECT event_type FROM nudge.events;
+SELECT delivered, opened FROM nudge.channel_performance;
+ROLLBACK;
+
+-- A conversion is the last message's, by the time of delivery that was reported, also where
+-- that is before the message was made: a day after it, 7 days after it, and a minute later
+BEGIN;
+SELECT pg_temp.nothing();
+INSERT INTO nudge.messages (message_id, user_id, rule_id, channel, recipient, template_id, priority, created_at)
+VALUES (870000001, 'ru_d', 1, 'email', 'x', 'last', 'high', '2026-03-10 12:00+00'), (870000002, 'ru_d', 1, 'email', 'x', 'first', 'high', '2026-03-10 12:00+00');
+INSERT INTO nudge.events (user_id, event_type, message_id, flag, occurred_at, recorded_at, event_key)
+VALUES ('ru_d', 'delivered', 870000001, 'before_message', '2026-03-05 12:00+00', '2026-03-10 12:00+00', 'd'),
+       ('ru_d', 'delivered', 870000002, 'before_message', '2026-03-01 12:00+00', '2026-03-10 12:00+00', 'd');
+INSERT INTO nudge.conversions (user_id, value, occurred_at, recorded_at) VALUES
+    ('ru_d', 1, '2026-03-06 12:00+00', '2026-03-10 12:00+00'), ('ru_d', 20, '2026-03-12 12:00+00', '2026-03-12 12:00+00'),
+    ('ru_d', 300, '2026-03-12 12:01+00', '2026-03-12 12:01+00');
+SELECT template_id, conversions, revenue FROM nudge.template_performance ORDER BY template_id;
 ROLLBACK;
 
 -- A user's week is told by the messages themselves where they do not say (before 0.4.0)

@@ -56,12 +56,12 @@ CREATE TEMP VIEW person AS
 CREATE TEMP VIEW credit AS
     SELECT DISTINCT ON (t.conversion_id) t.conversion_id, t.message_id, t.value
     FROM (SELECT c.conversion_id, c.value, c.occurred_at, e.message_id, CASE WHEN c.goal = 'rp_short' THEN 2 ELSE 7 END AS days,
-                 coalesce(min(CASE WHEN e.event_type = 'delivered' AND (e.flag IS NULL OR e.flag = 'machine') THEN e.occurred_at END),
+                 coalesce(min(CASE WHEN e.event_type = 'delivered' AND (e.flag IS NULL OR e.flag <> 'in_future') THEN e.occurred_at END),
                           min(CASE WHEN e.event_type = 'sent' THEN e.occurred_at END),
-                          min(CASE WHEN e.flag LIKE '%\_%' THEN e.recorded_at ELSE e.occurred_at END)) AS at
+                          min(CASE WHEN e.flag LIKE 'in%' THEN e.recorded_at ELSE e.occurred_at END)) AS at
           FROM nudge.conversions c
           JOIN nudge.events e ON e.user_id = c.user_id AND e.recorded_at <= c.recorded_at AND e.event_type IN ('sent', 'delivered', 'opened', 'clicked')
-          JOIN nudge.messages m ON m.message_id = e.message_id AND m.created_at <= c.occurred_at
+          JOIN nudge.messages m ON m.message_id = e.message_id
           GROUP BY c.conversion_id, c.value, c.occurred_at, c.goal, e.message_id
           HAVING count(*) FILTER (WHERE e.event_type <> 'sent') > 0) AS t
     WHERE t.at <= t.occurred_at AND t.at >= t.occurred_at - t.days * interval '24 hours'
@@ -164,10 +164,10 @@ BEGIN
         WHERE (sent, opened, clicked, conversions) <> (0,0,0,0);
     INSERT INTO e SELECT 'frequency_fatigue', to_jsonb(x) FROM (
         SELECT rule_id, greatest(0, 1 - (sum(opened) FILTER (WHERE before >= 4)::numeric / sum(sent) FILTER (WHERE before >= 4)) /
-                                        (sum(opened) FILTER (WHERE before = 0)::numeric / sum(sent) FILTER (WHERE before = 0)))::numeric(12, 9) AS fatigue_score
+                                        (sum(opened) FILTER (WHERE before = 0)::numeric / sum(sent) FILTER (WHERE before = 0)))::numeric(12, 9) AS frequency_fatigue_score
         FROM message WHERE rule_id > 0 GROUP BY rule_id) AS x;
     INSERT INTO s SELECT 'frequency_fatigue', to_jsonb(x) FROM (
-        SELECT rule_id, fatigue_score::numeric(12, 9) FROM nudge.frequency_fatigue WHERE none_sent + many_sent > 0) AS x;
+        SELECT rule_id, frequency_fatigue_score::numeric(12, 9) FROM nudge.frequency_fatigue WHERE none_sent + many_sent > 0) AS x;
     INSERT INTO e SELECT 'funnel', to_jsonb(x) FROM (
         SELECT rule_id, sum(total_triggers) AS triggered, sum(sent) AS sent, sum(delivered) AS delivered, sum(opened) AS opened, sum(clicked) AS clicked, sum(conversions) AS converted,
                sum(opened)::float8 / sum(delivered) AS opened_of_delivered, sum(sent)::float8 / sum(total_triggers) AS sent_of_triggers

@@ -22,7 +22,7 @@ SELECT pg_temp.refused($$INSERT INTO nudge.variants (rule_id, name) VALUES (7542
 SELECT pg_temp.refused($$UPDATE nudge.variants SET subject = '{% if %}' WHERE rule_id = 7542001$$);
 SELECT split_part(pg_temp.refused($$UPDATE nudge.rules SET allocation = 'random' WHERE rule_id = 7542001$$), E'\n', 1);
 SELECT split_part(pg_temp.refused($$UPDATE nudge.rules SET goal = 'fame' WHERE rule_id = 7542001$$), E'\n', 1);
-SELECT pg_temp.refused($$SELECT nudge.create_rule('{"name": "ve x", "type": "behavioral", "send_time": "soon", "allocation": "random", "goal": 7}')$$);
+SELECT pg_temp.refused($$SELECT nudge.create_rule('{"name": "ve x", "type": "behavioral", "send_time": "soon", "allocation": "random", "goal": 7, "auto_optimize": 1}')$$);
 SELECT pg_temp.refused($$SELECT nudge.create_rule('{"name": "ve x", "type": "transactional", "send_time": "best"}')$$);
 -- a template and a channel in use stay
 INSERT INTO nudge.templates (template_id, body_text) VALUES ('ve_two', 'x');

@@ -168,13 +168,13 @@ INSERT INTO nudge.conversions (user_id, occurred_at) VALUES ('va_1', '2020-06-04
 SELECT variant, users, users_converted, held_out, held_out_converted, round(lift::numeric, 2) AS lift FROM nudge.experiment_results WHERE rule_id = 7541001 ORDER BY 1;
 
 -- In a rule's document
-SELECT nudge.create_rule('{"name": "va document", "type": "behavioral", "send_time": "best", "allocation": "thompson", "goal": "revenue"}') AS id \gset
-SELECT send_time, allocation, goal FROM nudge.rules WHERE rule_id = :id;
+SELECT nudge.create_rule('{"name": "va document", "type": "behavioral", "send_time": "best", "allocation": "thompson", "goal": "revenue", "auto_optimize": true}') AS id \gset
+SELECT send_time, allocation, goal, auto_optimize FROM nudge.rules WHERE rule_id = :id;
 SELECT nudge.create_rule(nudge.rule_document(:id) || '{"name": "va copy"}') AS copy \gset
-SELECT send_time, allocation, goal FROM nudge.rules WHERE rule_id = :copy;
+SELECT send_time, allocation, goal, auto_optimize FROM nudge.rules WHERE rule_id = :copy;
 SELECT nudge.rule_document(:id) - 'name' = nudge.rule_document(:copy) - 'name' AS same;
-SELECT nudge.create_rule('{"name": "va defaults", "type": "behavioral", "goal": null}') AS id \gset
-SELECT send_time, allocation, goal FROM nudge.rules WHERE rule_id = :id;
+SELECT nudge.create_rule('{"name": "va defaults", "type": "behavioral", "goal": null, "auto_optimize": null}') AS id \gset
+SELECT send_time, allocation, goal, auto_optimize FROM nudge.rules WHERE rule_id = :id;
 DELETE FROM nudge.rules WHERE name IN ('va document', 'va copy', 'va defaults');
 
 -- What is left of a rule that is gone
