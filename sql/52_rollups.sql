@@ -147,9 +147,9 @@ COMMENT ON FUNCTION nudge.latency_bucket(interval) IS
 
 CREATE FUNCTION nudge.outcome_bit(event_type text) RETURNS integer
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE event_type WHEN 'sent' THEN 1 WHEN 'delivered' THEN 2 WHEN 'opened' THEN 4 WHEN 'clicked' THEN 8 WHEN 'bounced' THEN 16
-                       WHEN 'complained' THEN 32 WHEN 'unsubscribed' THEN 64 WHEN 'failed' THEN 128 WHEN 'dead' THEN 128 ELSE 0 END;
-COMMENT ON FUNCTION nudge.outcome_bit(text) IS 'Internal: the bit that stands for what events of a type say of their message; 0 for other types';
+RETURN CASE event_type WHEN 'sent' THEN 257 WHEN 'delivered' THEN 3 WHEN 'opened' THEN 5 WHEN 'clicked' THEN 9 WHEN 'bounced' THEN 17
+                       WHEN 'complained' THEN 33 WHEN 'unsubscribed' THEN 65 WHEN 'failed' THEN 128 WHEN 'dead' THEN 128 ELSE 0 END;
+COMMENT ON FUNCTION nudge.outcome_bit(text) IS 'Internal: the bits that stand for what events of a type say of their message, 1 being that it was sent, which is said by whatever became of it, and 256 that this was reported; 0 for other types';
 
 -- The message that a conversion counts for, by last touch: of those that reached the
 -- user in the 7 days before it (or in the shorter window of its goal), the last.  It
@@ -215,7 +215,7 @@ CREATE VIEW nudge.message_facts AS
            f.segments, f.priority, f.due_at, f.created_at, f.sent_at,
            f.outcomes & 1 AS sent, f.outcomes >> 1 & 1 AS delivered, f.outcomes >> 2 & 1 AS opened, f.outcomes >> 3 & 1 AS clicked,
            f.outcomes >> 4 & 1 AS bounced, f.outcomes >> 5 & 1 AS complained, f.outcomes >> 6 & 1 AS unsubscribed, f.outcomes >> 7 & 1 AS failed,
-           f.conversions, f.revenue
+           f.conversions, f.revenue, f.outcomes >> 8 & 1 AS reported_sent
     FROM (SELECT m.message_id, m.user_id, m.rule_id, m.channel, m.template_id, m.variant, m.timezone, m.week_before,
                  m.segments, m.priority, m.due_at, m.created_at, n.sent_at, n.conversions, n.revenue,
                  n.outcomes
@@ -341,7 +341,7 @@ AS $$
         FROM fact f
         CROSS JOIN LATERAL (VALUES ('made', nudge.latency_bucket(f.created_at - f.due_at)),
                                    ('sent', nudge.latency_bucket(f.sent_at - f.due_at))) AS s (step, bucket)
-        WHERE f.sent > 0 AND f.due_at IS NOT NULL
+        WHERE f.reported_sent > 0 AND f.due_at IS NOT NULL
         GROUP BY f.day, f.priority, s.step, s.bucket
         ON CONFLICT (day, priority, step, bucket) DO UPDATE
         SET messages = r.messages + excluded.messages),

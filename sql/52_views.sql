@@ -195,7 +195,7 @@ CREATE VIEW nudge.queue_latency AS
                 FROM nudge.message_facts f
                 CROSS JOIN LATERAL (VALUES ('made', nudge.latency_bucket(f.created_at - f.due_at)),
                                            ('sent', nudge.latency_bucket(f.sent_at - f.due_at))) AS s (step, bucket)
-                WHERE f.sent > 0 AND f.due_at IS NOT NULL) AS b
+                WHERE f.reported_sent > 0 AND f.due_at IS NOT NULL) AS b
           GROUP BY b.day, b.priority, b.step, b.bucket) AS h
     GROUP BY h.day, h.priority, h.step;
 COMMENT ON VIEW nudge.queue_latency IS

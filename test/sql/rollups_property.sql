@@ -72,7 +72,7 @@ CREATE TEMP VIEW asked AS
     SELECT m.*, date(m.created_at AT TIME ZONE 'America/New_York') AS day,
            to_char(m.created_at AT TIME ZONE coalesce(m.timezone, 'America/New_York'), 'ID')::int AS weekday,
            to_char(m.created_at AT TIME ZONE coalesce(m.timezone, 'America/New_York'), 'HH24')::int AS hour,
-           (m.message_id IN (SELECT id FROM person WHERE type = 'sent'))::int AS sent, (m.message_id IN (SELECT id FROM person WHERE type = 'delivered'))::int AS delivered, (m.message_id IN (SELECT id FROM person WHERE type = 'opened'))::int AS opened,
+           (m.message_id IN (SELECT id FROM person WHERE type IN ('sent', 'delivered', 'opened', 'clicked', 'bounced', 'complained', 'unsubscribed')))::int AS sent, (m.message_id IN (SELECT id FROM person WHERE type = 'delivered'))::int AS delivered, (m.message_id IN (SELECT id FROM person WHERE type = 'opened'))::int AS opened,
            (m.message_id IN (SELECT id FROM person WHERE type = 'clicked'))::int AS clicked, (m.message_id IN (SELECT id FROM person WHERE type = 'bounced'))::int AS bounces, (m.message_id IN (SELECT id FROM person WHERE type = 'complained'))::int AS complaints,
            (m.message_id IN (SELECT id FROM person WHERE type = 'unsubscribed'))::int AS unsubscribes, (m.message_id IN (SELECT id FROM person WHERE type IN ('failed', 'dead')))::int AS failures,
            (SELECT count(*) FROM credited c WHERE c.message_id = m.message_id) AS conversions,
@@ -119,7 +119,7 @@ CREATE TEMP VIEW latency AS
     FROM message m
     CROSS JOIN LATERAL (VALUES ('made', m.created_at - m.due_at), ('sent', m.sent_at - m.due_at)) AS s (step, length)
     CROSS JOIN LATERAL (SELECT min(k) AS bucket FROM bound WHERE extract(epoch FROM s.length) <= seconds) AS b
-    WHERE m.sent = 1 AND m.due_at IS NOT NULL;
+    WHERE m.sent_at IS NOT NULL AND m.due_at IS NOT NULL;
 
 CREATE FUNCTION pg_temp.differences() RETURNS TABLE (view text, rows bigint, wrong bigint) LANGUAGE plpgsql AS $$
 BEGIN
