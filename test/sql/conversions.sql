@@ -42,7 +42,7 @@ INSERT INTO nudge.actions (user_id, action_type, action_data, occurred_at) VALUE
     ('cv_a', 'cv_signup_more', '{}', '2026-03-01 09:00'),
     ('cv_a', 'cv_purchase', '{"total": 10, "currency": "usd", "items": [{"price": 4.5}, {"price": 5.5}]}', '2026-03-01 10:00'),
     ('cv_a', 'cv_purchase', '{"total": 9.99}', '2026-03-01 11:00'),
-    ('cv_b', 'cv_purchase', '{"total": 1e300, "currency": "dollars", "items": []}', '2026-03-01 12:00'),
+    ('cv_b', 'cv_purchase', '{"total": 1e15, "currency": "dollars", "items": []}', '2026-03-01 12:00'),
     ('cv_b', 'cv_purchase', '{"total": "10", "items": [{"price": "4.5"}]}', '2026-03-01 13:00'),
     ('cv_b', 'cv_purchase', '{}', '2026-03-01 14:00');
 SELECT nudge.collect_conversions();
@@ -87,6 +87,17 @@ INSERT INTO nudge.conversion_goals (name, action_type, filter) VALUES ('deep', '
 INSERT INTO nudge.actions (user_id, action_type, action_data) VALUES
     ('cv_deep', 'cv_deep', (repeat('{"a":', 5000) || '{"x": 1}' || repeat('}', 5000))::jsonb), ('cv_deep', 'cv_deep', '{"a": {"x": 1}}');
 SELECT nudge.collect_conversions();
+ROLLBACK;
+
+-- nor does a value that figures could not be added up with
+BEGIN;
+DELETE FROM nudge.conversion_goals;
+INSERT INTO nudge.conversion_goals (name, action_type, value_path) VALUES ('big', 'cv_big', '$.total');
+INSERT INTO nudge.actions (user_id, action_type, action_data)
+SELECT 'cv_big' || n, 'cv_big', jsonb_build_object('total', total)
+FROM unnest('{1e18,1e19,-1e400,1e-30,1e-400}'::numeric[]) WITH ORDINALITY AS v (total, n);
+SELECT nudge.collect_conversions();
+SELECT user_id, trim_scale(value) AS value, metadata FROM nudge.conversions WHERE goal = 'big' ORDER BY user_id;
 ROLLBACK;
 
 -- History is taken in where that is asked for, a day at a time, and never twice
