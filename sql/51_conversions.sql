@@ -246,10 +246,11 @@ COMMENT ON FUNCTION nudge.collect_conversions(interval) IS
     'Records conversions of all goals that are enabled, from where it stopped, a day of actions at most; how many are new';
 REVOKE ALL ON FUNCTION nudge.collect_conversions(interval) FROM PUBLIC;
 
+-- (No settings of the planner: they would be those of nudge.rollup() and
+-- nudge.run_attribution() as well, which retention may have to run.)
 CREATE FUNCTION nudge.prune_conversions(as_of timestamptz DEFAULT clock_timestamp()) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off
 AS $$
 DECLARE
     cutoff timestamptz;
