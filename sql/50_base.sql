@@ -17,7 +17,8 @@ CREATE TABLE nudge.conversions (
     value           numeric NOT NULL DEFAULT 0
                     CHECK (value BETWEEN -1e18 AND 1e18 AND scale(trim_scale(value)) <= 30),
     currency        text CHECK (currency ~ '^[A-Z]{3}$'),
-    occurred_at     timestamptz NOT NULL DEFAULT now() CHECK (isfinite(occurred_at)),
+    occurred_at     timestamptz NOT NULL DEFAULT now()
+                    CHECK (occurred_at BETWEEN '0001-01-01 00:00+00' AND '9999-12-31 00:00+00'),
     recorded_at     timestamptz NOT NULL DEFAULT now(),
     goal            text COLLATE "C",
     action_id       bigint,
@@ -32,6 +33,7 @@ CREATE INDEX conversions_user_idx ON nudge.conversions (user_id, occurred_at);
 CREATE INDEX conversions_recorded_idx ON nudge.conversions USING brin (recorded_at);
 COMMENT ON TABLE nudge.conversions IS 'What users did that messages are to bring about, with its value; kept for nudge.retention_days';
 COMMENT ON COLUMN nudge.conversions.value IS 'In units of currency; bounded, so that no value can keep figures from being added up';
+COMMENT ON COLUMN nudge.conversions.occurred_at IS 'Bounded, so that windows around it are times, too';
 COMMENT ON COLUMN nudge.conversions.currency IS 'ISO 4217 code; NULL where there is but one. Figures add up values as they are';
 COMMENT ON COLUMN nudge.conversions.goal IS 'Name of the goal in nudge.conversion_goals that found it in an action; NULL where it was reported';
 COMMENT ON COLUMN nudge.conversions.idempotency_key IS 'Tells the same conversion when it is reported twice';

@@ -35,6 +35,10 @@ BEGIN
         RAISE EXCEPTION 'occurred_at must be a finite time, not %', coalesce(record_conversion.occurred_at::text, 'NULL')
             USING ERRCODE = '22023', HINT = 'Pass the time at which the user converted.';
     END IF;
+    IF record_conversion.occurred_at NOT BETWEEN '0001-01-01 00:00+00' AND '9999-12-31 00:00+00' THEN
+        RAISE EXCEPTION 'occurred_at must be in the years 1 to 9999, not %', record_conversion.occurred_at
+            USING ERRCODE = '22023', HINT = 'Pass the time at which the user converted.';
+    END IF;
     IF record_conversion.metadata IS NULL OR jsonb_typeof(record_conversion.metadata) <> 'object' THEN
         RAISE EXCEPTION 'metadata must be a JSON object, not %', coalesce(jsonb_typeof(record_conversion.metadata), 'NULL')
             USING ERRCODE = '22023', HINT = 'Pass ''{}'' where there is none.';
@@ -175,7 +179,7 @@ BEGIN
     SELECT f.user_id,
            CASE WHEN f.has_value THEN f.value::numeric ELSE 0 END,
            CASE WHEN f.code ~ '^[A-Za-z]{3}$' THEN upper(f.code) ELSE f.currency END,
-           f.occurred_at, f.name, f.action_id,
+           least(greatest(f.occurred_at, '0001-01-01 00:00+00'), '9999-12-31 00:00+00'), f.name, f.action_id,
            CASE WHEN f.value_path IS NOT NULL AND NOT f.has_value
                 THEN jsonb_build_object('no_number_at', f.value_path::text) ELSE '{}' END
     FROM (SELECT v.*, CASE WHEN jsonb_typeof(v.value) = 'number'

@@ -89,7 +89,7 @@ INSERT INTO nudge.actions (user_id, action_type, action_data) VALUES
 SELECT nudge.collect_conversions();
 ROLLBACK;
 
--- nor does a value that figures could not be added up with
+-- nor does a value that figures could not be added up with, or a time that no window can be put around
 BEGIN;
 DELETE FROM nudge.conversion_goals;
 INSERT INTO nudge.conversion_goals (name, action_type, value_path) VALUES ('big', 'cv_big', '$.total');
@@ -98,6 +98,11 @@ SELECT 'cv_big' || n, 'cv_big', jsonb_build_object('total', total)
 FROM unnest('{1e18,1e19,-1e400,1e-30,1e-400}'::numeric[]) WITH ORDINALITY AS v (total, n);
 SELECT nudge.collect_conversions();
 SELECT user_id, trim_scale(value) AS value, metadata FROM nudge.conversions WHERE goal = 'big' ORDER BY user_id;
+INSERT INTO nudge.actions (user_id, action_type, occurred_at) VALUES ('cv_old', 'cv_big', '4714-11-24 00:00+00 BC'), ('cv_young', 'cv_big', '294276-12-31 00:00+00');
+SELECT nudge.collect_conversions();
+SELECT user_id, occurred_at FROM nudge.conversions WHERE user_id IN ('cv_old', 'cv_young') ORDER BY user_id;
+SELECT count(*) FROM nudge.conversion_touches;
+SELECT count(*) FROM nudge.attribution WHERE revenue > 0;
 ROLLBACK;
 
 -- History is taken in where that is asked for, a day at a time, and never twice
