@@ -23,8 +23,8 @@ BEGIN
         RAISE EXCEPTION 'value must be a finite number, not %', coalesce(record_conversion.value::text, 'NULL')
             USING ERRCODE = '22023', HINT = 'Pass an amount in units of the currency, a negative one for a refund; leave it out where there is none.';
     END IF;
-    IF record_conversion.value NOT BETWEEN -1e18 AND 1e18 OR scale(trim_scale(record_conversion.value)) > 30 THEN
-        RAISE EXCEPTION 'value must be from -1e18 to 1e18 and have at most 30 decimal places, not %', left(record_conversion.value::text, 200)
+    IF record_conversion.value NOT BETWEEN -1e30 AND 1e30 OR scale(trim_scale(record_conversion.value)) > 30 THEN
+        RAISE EXCEPTION 'value must be from -1e30 to 1e30 and have at most 30 decimal places, not %', left(record_conversion.value::text, 200)
             USING ERRCODE = '22023', HINT = 'Pass an amount in units of the currency.';
     END IF;
     IF record_conversion.currency !~ '^[A-Za-z]{3}$' THEN
@@ -183,7 +183,7 @@ BEGIN
            CASE WHEN f.value_path IS NOT NULL AND NOT f.has_value
                 THEN jsonb_build_object('no_number_at', f.value_path::text) ELSE '{}' END
     FROM (SELECT v.*, CASE WHEN jsonb_typeof(v.value) = 'number'
-                           THEN v.value::numeric BETWEEN -1e18 AND 1e18 AND scale(trim_scale(v.value::numeric)) <= 30
+                           THEN v.value::numeric BETWEEN -1e30 AND 1e30 AND scale(trim_scale(v.value::numeric)) <= 30
                            ELSE false END AS has_value
           FROM found v) AS f
     ORDER BY f.user_id, f.action_id, f.name

@@ -95,7 +95,7 @@ DELETE FROM nudge.conversion_goals;
 INSERT INTO nudge.conversion_goals (name, action_type, value_path) VALUES ('big', 'cv_big', '$.total');
 INSERT INTO nudge.actions (user_id, action_type, action_data)
 SELECT 'cv_big' || n, 'cv_big', jsonb_build_object('total', total)
-FROM unnest('{1e18,1e19,-1e400,1e-30,1e-400}'::numeric[]) WITH ORDINALITY AS v (total, n);
+FROM unnest('{1e30,1e31,-1e400,1e-30,1e-400}'::numeric[]) WITH ORDINALITY AS v (total, n);
 SELECT nudge.collect_conversions();
 SELECT user_id, trim_scale(value) AS value, metadata FROM nudge.conversions WHERE goal = 'big' ORDER BY user_id;
 INSERT INTO nudge.actions (user_id, action_type, occurred_at) VALUES ('cv_old', 'cv_big', '4714-11-24 00:00+00 BC'), ('cv_young', 'cv_big', '294276-12-31 00:00+00');

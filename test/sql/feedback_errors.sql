@@ -25,7 +25,7 @@ SELECT pg_temp.refused(s) FROM unnest(ARRAY[
     $$SELECT nudge.record_conversion('fe_u', '-Infinity')$$,
     -- which figures could not be added up with, or turned into float8
     $$SELECT nudge.record_conversion('fe_u', 1e400)$$,
-    $$SELECT nudge.record_conversion('fe_u', -1.1e18)$$,
+    $$SELECT nudge.record_conversion('fe_u', -1.1e30)$$,
     $$SELECT nudge.record_conversion('fe_u', 1e-31)$$,
     $$SELECT nudge.record_conversion('fe_u', 'ten')$$,
     $$SELECT nudge.record_conversion('fe_u', 1, '')$$,
