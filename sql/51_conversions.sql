@@ -23,12 +23,20 @@ BEGIN
         RAISE EXCEPTION 'value must be a finite number, not %', coalesce(record_conversion.value::text, 'NULL')
             USING ERRCODE = '22023', HINT = 'Pass an amount in units of the currency, a negative one for a refund; leave it out where there is none.';
     END IF;
+    IF record_conversion.value NOT BETWEEN -1e30 AND 1e30 OR scale(trim_scale(record_conversion.value)) > 30 THEN
+        RAISE EXCEPTION 'value must be from -1e30 to 1e30 and have at most 30 decimal places, not %', left(record_conversion.value::text, 200)
+            USING ERRCODE = '22023', HINT = 'Pass an amount in units of the currency.';
+    END IF;
     IF record_conversion.currency !~ '^[A-Za-z]{3}$' THEN
         RAISE EXCEPTION 'currency must be a code of three letters, not %', quote_literal(left(record_conversion.currency, 200))
             USING ERRCODE = '22023', HINT = 'Pass an ISO 4217 code, for example EUR; leave it out where there is but one currency.';
     END IF;
     IF record_conversion.occurred_at IS NULL OR NOT isfinite(record_conversion.occurred_at) THEN
         RAISE EXCEPTION 'occurred_at must be a finite time, not %', coalesce(record_conversion.occurred_at::text, 'NULL')
+            USING ERRCODE = '22023', HINT = 'Pass the time at which the user converted.';
+    END IF;
+    IF record_conversion.occurred_at NOT BETWEEN '0001-01-01 00:00+00' AND '9999-12-31 00:00+00' THEN
+        RAISE EXCEPTION 'occurred_at must be in the years 1 to 9999, not %', record_conversion.occurred_at
             USING ERRCODE = '22023', HINT = 'Pass the time at which the user converted.';
     END IF;
     IF record_conversion.metadata IS NULL OR jsonb_typeof(record_conversion.metadata) <> 'object' THEN
@@ -79,7 +87,7 @@ COMMENT ON TABLE nudge.conversion_goals IS 'Which actions are conversions; nudge
 COMMENT ON COLUMN nudge.conversion_goals.action_type IS 'Type of the actions, exactly';
 COMMENT ON COLUMN nudge.conversion_goals.filter IS
     'Path within action_data; an action counts if the first thing that it finds is neither false nor null ($.total > 10). NULL: all actions of the type';
-COMMENT ON COLUMN nudge.conversion_goals.value_path IS 'Path of the value within action_data; where there is no number the value is 0 and metadata says so. NULL: 0';
+COMMENT ON COLUMN nudge.conversion_goals.value_path IS 'Path of the value within action_data; where there is no number, or none that nudge.conversions takes, the value is 0 and metadata says so. NULL: 0';
 COMMENT ON COLUMN nudge.conversion_goals.currency IS 'ISO 4217 code of the values';
 COMMENT ON COLUMN nudge.conversion_goals.currency_path IS 'Path of the code within action_data; where there is none, currency holds';
 COMMENT ON COLUMN nudge.conversion_goals."window" IS 'How old a message may be that gets credit; NULL: as the model of attribution says';
@@ -169,12 +177,15 @@ BEGIN
                      ELSE coalesce(nudge.path_first(a.action_data, g.filter), 'null') NOT IN ('null', 'false') END)
     INSERT INTO nudge.conversions (user_id, value, currency, occurred_at, goal, action_id, metadata)
     SELECT f.user_id,
-           CASE WHEN jsonb_typeof(f.value) = 'number' THEN f.value::numeric ELSE 0 END,
+           CASE WHEN f.has_value THEN f.value::numeric ELSE 0 END,
            CASE WHEN f.code ~ '^[A-Za-z]{3}$' THEN upper(f.code) ELSE f.currency END,
-           f.occurred_at, f.name, f.action_id,
-           CASE WHEN f.value_path IS NOT NULL AND jsonb_typeof(f.value) IS DISTINCT FROM 'number'
+           least(greatest(f.occurred_at, '0001-01-01 00:00+00'), '9999-12-31 00:00+00'), f.name, f.action_id,
+           CASE WHEN f.value_path IS NOT NULL AND NOT f.has_value
                 THEN jsonb_build_object('no_number_at', f.value_path::text) ELSE '{}' END
-    FROM found f
+    FROM (SELECT v.*, CASE WHEN jsonb_typeof(v.value) = 'number'
+                           THEN v.value::numeric BETWEEN -1e30 AND 1e30 AND scale(trim_scale(v.value::numeric)) <= 30
+                           ELSE false END AS has_value
+          FROM found v) AS f
     ORDER BY f.user_id, f.action_id, f.name
     ON CONFLICT (user_id, goal, action_id) WHERE action_id IS NOT NULL DO NOTHING;
     GET DIAGNOSTICS amount = ROW_COUNT;
@@ -239,10 +250,11 @@ COMMENT ON FUNCTION nudge.collect_conversions(interval) IS
     'Records conversions of all goals that are enabled, from where it stopped, a day of actions at most; how many are new';
 REVOKE ALL ON FUNCTION nudge.collect_conversions(interval) FROM PUBLIC;
 
+-- (No settings of the planner: they would be those of nudge.rollup() and
+-- nudge.run_attribution() as well, which retention may have to run.)
 CREATE FUNCTION nudge.prune_conversions(as_of timestamptz DEFAULT clock_timestamp()) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off
 AS $$
 DECLARE
     cutoff timestamptz;

@@ -375,6 +375,11 @@ BEGIN
         RAISE EXCEPTION 'occurred_at must be a finite time, not %', coalesce(occurred_at::text, 'NULL')
             USING ERRCODE = '22023', HINT = 'Pass the time at which the event happened.';
     END IF;
+    -- (windows around it must be times, too)
+    IF occurred_at NOT BETWEEN '0001-01-01 00:00+00' AND '9999-12-31 00:00+00' THEN
+        RAISE EXCEPTION 'occurred_at must be in the years 1 to 9999, not %', occurred_at
+            USING ERRCODE = '22023', HINT = 'Pass the time at which the event happened.';
+    END IF;
     IF metadata IS NULL OR jsonb_typeof(metadata) <> 'object' THEN
         RAISE EXCEPTION 'metadata must be a JSON object, not %', coalesce(jsonb_typeof(metadata), 'NULL')
             USING ERRCODE = '22023', HINT = 'Pass ''{}'' where there is none.';

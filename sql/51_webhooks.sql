@@ -38,11 +38,11 @@ DECLARE
     at timestamptz;
 BEGIN
     IF jsonb_typeof(value) = 'number' AND value::numeric BETWEEN 0 AND 100000000000 THEN
-        at := to_timestamp(value::float8);
+        at := to_timestamp(round(value::numeric, 6)::float8);
     ELSIF jsonb_typeof(value) = 'string' THEN
         at := nudge.json_time(value, 'UTC');
     END IF;
-    IF at IS NULL OR NOT isfinite(at) THEN
+    IF at IS NULL OR at NOT BETWEEN '0001-01-01 00:00+00' AND '9999-12-31 00:00+00' THEN
         PERFORM nudge.refuse_payload(provider, coalesce(left(value::text, 200) || ' is no time', 'an event has no time'));
     END IF;
     RETURN at;

@@ -31,8 +31,55 @@ COMMENT ON FUNCTION nudge.retention_cutoff(timestamptz) IS
     'Internal: notes and returns the time before which raw rows may be deleted: nudge.retention_days before as_of, but no later than what has been counted, which it first has done; NULL where nudge.rollup() is at work elsewhere';
 REVOKE ALL ON FUNCTION nudge.retention_cutoff(timestamptz) FROM PUBLIC;
 
+-- As before, but for a lock: an INSERT that has found the DEFAULT partition for its row,
+-- and waits for it, is refused there once another partition is the right one.  So
+-- INSERTs wait for the parent, before they look for a partition, where the month is one
+-- of which there may be rows.
+--
+-- Locks: the DEFAULT partition ACCESS EXCLUSIVE; the parent SHARE UPDATE EXCLUSIVE for
+-- months ahead, so that INSERTs of other months go on, else SHARE ROW EXCLUSIVE.
+-- (A member of this extension since 0.1.0, so nobody else's function is replaced.)
+CREATE OR REPLACE FUNCTION nudge.make_partition(parent text, key text, lower_bound timestamptz) RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET datestyle = 'ISO'
+SET timezone = 'UTC'
+AS $$
+DECLARE
+    most_rows CONSTANT integer := 100000;
+    upper_bound timestamptz := (lower_bound AT TIME ZONE 'UTC' + interval '1 month') AT TIME ZONE 'UTC';
+    partition text := parent || to_char(lower_bound AT TIME ZONE 'UTC', '_YYYY_MM');
+    default_partition text := parent || '_default';
+    found_rows bigint;
+BEGIN
+    EXECUTE format('SELECT count(*) FROM (SELECT FROM nudge.%I WHERE %I >= %L AND %2$I < %4$L LIMIT %5$s) r',
+                   default_partition, key, lower_bound, upper_bound, most_rows + 1) INTO found_rows;
+    IF found_rows > most_rows THEN
+        RETURN NULL;
+    END IF;
+
+    IF lower_bound <= clock_timestamp() THEN
+        EXECUTE format('LOCK TABLE ONLY nudge.%I IN SHARE ROW EXCLUSIVE MODE', parent);
+    END IF;
+    EXECUTE format('LOCK TABLE nudge.%I IN ACCESS EXCLUSIVE MODE', default_partition);
+    EXECUTE format('CREATE TABLE nudge.%I (LIKE nudge.%I INCLUDING DEFAULTS INCLUDING COMMENTS)', partition, parent);
+    EXECUTE format('REVOKE ALL ON nudge.%I FROM PUBLIC', partition);
+    EXECUTE format('COMMENT ON TABLE nudge.%I IS %L', partition,
+                   format('Partition of nudge.%s for the month from %s', parent, lower_bound));
+    PERFORM nudge.prepare_partition(parent, partition);
+    EXECUTE format('WITH moved AS (DELETE FROM nudge.%I WHERE %I >= %L AND %2$I < %4$L RETURNING *) '
+                   'INSERT INTO nudge.%5$I SELECT * FROM moved',
+                   default_partition, key, lower_bound, upper_bound, partition);
+    GET DIAGNOSTICS found_rows = ROW_COUNT;
+    EXECUTE format('ALTER TABLE nudge.%I ATTACH PARTITION nudge.%I FOR VALUES FROM (%L) TO (%L)',
+                   parent, partition, lower_bound, upper_bound);
+    RETURN found_rows;
+END
+$$;
+
 -- Steps that need strong locks come last, since locks last until the end, and
--- each gives up after lock_timeout: what is postponed is done by the next run.
+-- each gives up after lock_timeout: what is postponed is done by the next run.  After
+-- one that did, others hardly wait: INSERTs may be waiting for locks that are held already.
 -- (A member of this extension since 0.1.0, so nobody else's function is replaced.)
 CREATE OR REPLACE FUNCTION nudge.maintain(as_of timestamptz DEFAULT clock_timestamp()) RETURNS jsonb
 LANGUAGE plpgsql SECURITY DEFINER
@@ -148,6 +195,7 @@ BEGIN
             END IF;
         EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
             postponed := postponed || format('making %s', partition);
+            PERFORM set_config('lock_timeout', '10ms', true);
         END;
     END LOOP;
 
@@ -179,6 +227,7 @@ BEGIN
             dropped := dropped || t.partition;
         EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
             postponed := postponed || format('dropping %s', t.partition);
+            PERFORM set_config('lock_timeout', '10ms', true);
         END;
     END LOOP;
 

@@ -152,7 +152,9 @@ CREATE VIEW nudge.experiment_results AS
     best AS (
         SELECT b.rule_id, u.variant, u.probability
         FROM (SELECT a.rule_id, array_agg(a.variant ORDER BY a.variant) AS variants,
-                     nudge.probability_to_be_best(array_agg(a.successes ORDER BY a.variant), array_agg(a.sent ORDER BY a.variant)) AS probabilities
+                     CASE WHEN count(*) <= 100  -- which is the most that it takes
+                          THEN nudge.probability_to_be_best(array_agg(a.successes ORDER BY a.variant), array_agg(a.sent ORDER BY a.variant))
+                     END AS probabilities
               FROM arm a WHERE a.enabled GROUP BY a.rule_id) AS b
         CROSS JOIN LATERAL unnest(b.variants, b.probabilities) AS u (variant, probability)),
     drawn AS (
@@ -183,7 +185,7 @@ CREATE VIEW nudge.experiment_results AS
     LEFT JOIN drawn d ON d.rule_id = a.rule_id AND d.variant = a.variant
     LEFT JOIN held h ON h.rule_id = a.rule_id;
 COMMENT ON VIEW nudge.experiment_results IS
-    'Variants of rules: messages sent, successes by the rule''s goal, their rate with its 95 % Wilson interval, the probability that it is the best of the enabled ones (for revenue: of converting), and the lift: how much more of its users converted within 7 days than of those held out, as a share (0.1: a tenth more)';
+    'Variants of rules: messages sent, successes by the rule''s goal, their rate with its 95 % Wilson interval, the probability that it is the best of the enabled ones (for revenue: of converting; NULL where there are more than 100), and the lift: how much more of its users converted within 7 days than of those held out, as a share (0.1: a tenth more)';
 
 REVOKE ALL ON TABLE nudge.variants, nudge.variant_assignments, nudge.bandit_arms, nudge.variant_goals, nudge.experiment_results FROM PUBLIC;
 REVOKE ALL ON FUNCTION nudge.check_variant(), nudge.update_bandits(), nudge.probability_to_be_best(bigint[], bigint[]),

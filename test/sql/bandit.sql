@@ -82,6 +82,10 @@ SELECT variant, trials, successes FROM nudge.bandit_arms WHERE rule_id = 7540003
 DELETE FROM nudge.variants WHERE rule_id = 7540003 AND name = 'a';
 SELECT nudge.update_bandits();
 SELECT variant FROM nudge.bandit_arms WHERE rule_id = 7540003;
+-- more variants than probabilities are told of keep no other rule from being shown
+INSERT INTO nudge.variants (rule_id, name) SELECT 7540003, 'many ' || n FROM generate_series(1, 101) AS n;
+SELECT name, count(*) AS variants, count(probability_to_be_best) AS with_probability
+FROM nudge.experiment_results WHERE name LIKE 'ba %' GROUP BY 1 ORDER BY 1;
 DELETE FROM nudge.rules WHERE name LIKE 'ba %';
 DELETE FROM nudge.messages WHERE user_id LIKE 'ba75400%';
 DELETE FROM nudge.events WHERE user_id LIKE 'ba75400%';

@@ -42,7 +42,7 @@ INSERT INTO nudge.actions (user_id, action_type, action_data, occurred_at) VALUE
     ('cv_a', 'cv_signup_more', '{}', '2026-03-01 09:00'),
     ('cv_a', 'cv_purchase', '{"total": 10, "currency": "usd", "items": [{"price": 4.5}, {"price": 5.5}]}', '2026-03-01 10:00'),
     ('cv_a', 'cv_purchase', '{"total": 9.99}', '2026-03-01 11:00'),
-    ('cv_b', 'cv_purchase', '{"total": 1e300, "currency": "dollars", "items": []}', '2026-03-01 12:00'),
+    ('cv_b', 'cv_purchase', '{"total": 1e15, "currency": "dollars", "items": []}', '2026-03-01 12:00'),
     ('cv_b', 'cv_purchase', '{"total": "10", "items": [{"price": "4.5"}]}', '2026-03-01 13:00'),
     ('cv_b', 'cv_purchase', '{}', '2026-03-01 14:00');
 SELECT nudge.collect_conversions();
@@ -95,6 +95,21 @@ INSERT INTO nudge.conversion_goals (name, action_type, value_path) VALUES ('coun
 INSERT INTO nudge.actions (user_id, action_type, action_data) VALUES ('cv_counted', 'cv_counted', '{"total": 5}');
 SELECT nudge.rollup() IS NOT NULL AS counted;
 SELECT value FROM nudge.conversions WHERE user_id = 'cv_counted';
+ROLLBACK;
+-- nor does a value that figures could not be added up with, or a time that no window can be put around
+BEGIN;
+DELETE FROM nudge.conversion_goals;
+INSERT INTO nudge.conversion_goals (name, action_type, value_path) VALUES ('big', 'cv_big', '$.total');
+INSERT INTO nudge.actions (user_id, action_type, action_data)
+SELECT 'cv_big' || n, 'cv_big', jsonb_build_object('total', total)
+FROM unnest('{1e30,1e31,-1e400,1e-30,1e-400}'::numeric[]) WITH ORDINALITY AS v (total, n);
+SELECT nudge.collect_conversions();
+SELECT user_id, trim_scale(value) AS value, metadata FROM nudge.conversions WHERE goal = 'big' ORDER BY user_id;
+INSERT INTO nudge.actions (user_id, action_type, occurred_at) VALUES ('cv_old', 'cv_big', '4714-11-24 00:00+00 BC'), ('cv_young', 'cv_big', '294276-12-31 00:00+00');
+SELECT nudge.collect_conversions();
+SELECT user_id, occurred_at FROM nudge.conversions WHERE user_id IN ('cv_old', 'cv_young') ORDER BY user_id;
+SELECT count(*) FROM nudge.conversion_touches;
+SELECT count(*) FROM nudge.attribution WHERE revenue > 0;
 ROLLBACK;
 
 -- History is taken in where that is asked for, a day at a time, and never twice

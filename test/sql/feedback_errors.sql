@@ -11,6 +11,8 @@ INSERT INTO nudge.messages (user_id, channel, recipient, priority, created_at) V
 \pset tuples_only on
 -- record_event: see events
 SELECT pg_temp.refused(format('SELECT nudge.record_event(%s, %L)', :id, 'sent'));
+SELECT pg_temp.refused(format('SELECT nudge.record_event(%s, %L, %L)', :id, 'opened', at))
+FROM unnest('{4714-11-24 00:00+00 BC,294276-12-31 00:00+00}'::text[]) AS at;
 
 -- record_conversion
 SELECT pg_temp.refused(s) FROM unnest(ARRAY[
@@ -21,6 +23,10 @@ SELECT pg_temp.refused(s) FROM unnest(ARRAY[
     $$SELECT nudge.record_conversion('fe_u', 'NaN')$$,
     $$SELECT nudge.record_conversion('fe_u', 'Infinity')$$,
     $$SELECT nudge.record_conversion('fe_u', '-Infinity')$$,
+    -- which figures could not be added up with, or turned into float8
+    $$SELECT nudge.record_conversion('fe_u', 1e400)$$,
+    $$SELECT nudge.record_conversion('fe_u', -1.1e30)$$,
+    $$SELECT nudge.record_conversion('fe_u', 1e-31)$$,
     $$SELECT nudge.record_conversion('fe_u', 'ten')$$,
     $$SELECT nudge.record_conversion('fe_u', 1, '')$$,
     $$SELECT nudge.record_conversion('fe_u', 1, 'EU')$$,
@@ -29,6 +35,9 @@ SELECT pg_temp.refused(s) FROM unnest(ARRAY[
     $$SELECT nudge.record_conversion('fe_u', 1, '€$¥')$$,
     $$SELECT nudge.record_conversion('fe_u', 1, 'EUR', NULL)$$,
     $$SELECT nudge.record_conversion('fe_u', 1, 'EUR', 'infinity')$$,
+    -- before and after which there are no times, so that windows cannot be computed
+    $$SELECT nudge.record_conversion('fe_u', 1, 'EUR', '4714-11-24 00:00+00 BC')$$,
+    $$SELECT nudge.record_conversion('fe_u', 1, 'EUR', '294276-12-31 00:00+00')$$,
     $$SELECT nudge.record_conversion('fe_u', 1, 'EUR', now(), NULL)$$,
     $$SELECT nudge.record_conversion('fe_u', 1, 'EUR', now(), '[1]')$$,
     $$SELECT nudge.record_conversion('fe_u', 1, 'EUR', now(), '{"x": "\u0000"}')$$,
@@ -111,6 +120,7 @@ SELECT pg_temp.refused(format('SELECT nudge.ingest_webhook(%s)', v)) FROM unnest
     $$'ses', '{"eventType": "Open", "mail": {}, "open": {}}'$$,
     $$'ses', '{"eventType": "Open", "mail": {}, "open": {"timestamp": "soon"}}'$$,
     $$'ses', '{"eventType": "Open", "mail": {}, "open": {"timestamp": "infinity"}}'$$,
+    $$'ses', '{"eventType": "Send", "send": {}, "mail": {"timestamp": "294276-12-31T00:00:00Z"}}'$$,
     $$'sendgrid', '{}'$$,
     $$'sendgrid', '{"event": "open"}'$$,
     $$'sendgrid', '[1]'$$,
@@ -142,6 +152,7 @@ SELECT pg_temp.refused(format('SELECT nudge.ingest_webhook(%s)', v)) FROM unnest
 -- shapes that are odd and harmless
 SELECT nudge.ingest_webhook(p, d) FROM (VALUES
     ('sendgrid', '[{"event": "open", "timestamp": 1513299569, "message_id": {"a": 1}, "email": [], "useragent": {}, "sg_message_id": 5}]'::jsonb),
+    ('sendgrid', '[{"event": "open", "timestamp": 1e-400}]'),
     ('ses', '{"eventType": "Bounce", "mail": {"tags": [], "headers": 5}, "bounce": {"timestamp": "2019-11-05T16:33:54Z", "bouncedRecipients": "all"}}'),
     ('ses', '{"eventType": "Bounce", "mail": {"headers": [1, {"name": 1}]}, "bounce": {"timestamp": "2019-11-05T16:33:54Z", "bouncedRecipients": [[], 5, null]}}'),
     ('mailgun', '{"event-data": {"event": "opened", "timestamp": 1, "user-variables": 7, "message": [], "client-info": 8}}'),
