@@ -17,7 +17,7 @@ CREATE TABLE nudge.variants (
     delay       interval,
     hour        smallint CHECK (hour BETWEEN 0 AND 23),
     channel     text COLLATE "C",
-    share       float8 NOT NULL DEFAULT 1 CHECK (share >= 0 AND share < 'Infinity'),
+    share       float8 NOT NULL DEFAULT 1 CHECK (share >= 0 AND share < 1e300),  -- whose sum is a number
     enabled     boolean NOT NULL DEFAULT true,
     PRIMARY KEY (rule_id, name)
 );

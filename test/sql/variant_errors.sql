@@ -12,7 +12,7 @@ CREATE FUNCTION pg_temp.variant(columns text, vals text) RETURNS text LANGUAGE s
     SELECT pg_temp.refused(format('INSERT INTO nudge.variants (rule_id, name%s) VALUES (7542001, ''v''%s)', ', ' || columns, ', ' || vals)) $$;
 SELECT pg_temp.variant(c, v) FROM (VALUES
     ('template_id', $$'nope'$$), ('channel', $$'pigeon'$$), ('subject', $$'{{ x'$$), ('subject', $$E'a\nb'$$), ('delay', $$'-1 hour'$$),
-    ('delay', $$'1000 years'$$), ('hour', '24'), ('hour', '-1'), ('share', '-1'), ('share', $$'NaN'$$), ('share', $$'Infinity'$$), ('share', 'NULL'), ('enabled', 'NULL')) AS x (c, v);
+    ('delay', $$'1000 years'$$), ('hour', '24'), ('hour', '-1'), ('share', '-1'), ('share', $$'NaN'$$), ('share', $$'Infinity'$$), ('share', '1e308'), ('share', 'NULL'), ('enabled', 'NULL')) AS x (c, v);
 SELECT pg_temp.refused($$INSERT INTO nudge.variants (rule_id, name) VALUES (-1, 'v')$$);
 SELECT pg_temp.refused($$INSERT INTO nudge.variants (rule_id, name) VALUES (7542001, '')$$);
 SELECT pg_temp.refused($$INSERT INTO nudge.variants (rule_id, name) VALUES (7542001, NULL)$$);
