@@ -50,11 +50,15 @@ is($node->safe_psql('postgres', "SELECT m -> 'postponed', m -> 'partitions_dropp
 $reader->query_safe('COMMIT;');
 is(maintain('2001-05-31', 'partitions_dropped'), '["actions_2001_02"]', 'the next run drops it');
 
-# An open transaction that has inserted holds nobody up but the step that needs
-# its partition
+# An open transaction that has inserted holds up the months of which there may be rows, whose
+# INSERTs have to wait meanwhile, and not those ahead.
 $reader->query_safe("BEGIN; INSERT INTO nudge.actions (user_id, action_type, recorded_at) VALUES ('u', 'x', '2001-06-15');");
-is(maintain('2001-06-15', 'postponed'), '[]', 'an INSERT into a dated partition is no hindrance to the next one');
+is(maintain('2001-06-15', 'postponed'), '["making actions_2001_08"]', 'a month that has begun waits for transactions that have inserted');
+is($node->safe_psql('postgres', "SET lock_timeout = '5s'; SET timezone = 'UTC'; "
+		  . "SELECT nudge.make_partition('actions', 'recorded_at', date_trunc('month', now()) + interval '4 months')"),
+	'0', 'a month ahead does not');
 $reader->query_safe('COMMIT;');
+is(maintain('2001-06-15', 'partitions_made'), '["actions_2001_08"]', 'the next run makes it');
 
 # Two at once
 $reader->query_safe("BEGIN; SELECT nudge.maintain('2001-06-15');");
