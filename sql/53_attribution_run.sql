@@ -84,31 +84,6 @@ CREATE TRIGGER forget_all_credits AFTER TRUNCATE ON nudge.conversions
     FOR EACH STATEMENT EXECUTE FUNCTION nudge.forget_credits();
 COMMENT ON TRIGGER forget_all_credits ON nudge.conversions IS 'Removes what had been credited to messages';
 
--- recorded_at is the start of the transaction that records, and rows come into sight at
--- its end.  A transaction takes its time a moment before pg_stat_activity shows it, hence
--- the ten seconds in the default of as_of below.  (nudge.lifecycle_horizon knows of running transactions, and of prepared ones
--- that have written actions.)
-CREATE FUNCTION nudge.attribution_horizon() RETURNS timestamptz
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    horizon timestamptz := nudge.lifecycle_horizon('0');
-BEGIN
-    IF EXISTS (SELECT FROM pg_locks l
-               WHERE l.pid IS NULL AND l.locktype = 'relation' AND l.mode = 'RowExclusiveLock'
-                   AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
-                   AND (l.relation = 'nudge.conversions'::regclass
-                        OR l.relation IN (SELECT t.relid FROM pg_partition_tree('nudge.events') t)))
-    THEN
-        RETURN NULL;
-    END IF;
-    RETURN horizon;
-END
-$$;
-COMMENT ON FUNCTION nudge.attribution_horizon() IS
-    'Internal: all conversions and events recorded before this time can be seen; null where that is not known';
-
 -- Conversions that are to be shared out because of what was recorded in [since, until_at):
 -- their own, and those before which a message has become a touch, or one at another time.
 -- Most reports (a second open, a click) change nothing of that.
@@ -232,11 +207,10 @@ BEGIN
     END IF;
     PERFORM nudge.begin_attribution();
     SELECT p.attributed_to, p.effects_at INTO since, computed_at FROM nudge.attribution_progress p;
-    horizon := nudge.attribution_horizon();
-    IF horizon IS NULL OR least(as_of, horizon) <= since THEN
+    horizon := nudge.events_horizon(as_of);
+    IF horizon = '-infinity' OR horizon <= since THEN
         RETURN 0;
     END IF;
-    horizon := least(as_of, horizon);
 
     conversions := nudge.unattributed(since, horizon);
     IF conversions <> '{}' THEN
@@ -405,6 +379,6 @@ INSERT INTO nudge.access_rights (access, kind, object, privileges) VALUES
 
 REVOKE ALL ON TABLE nudge.attribution_totals, nudge.attribution_credits, nudge.attribution_progress,
     nudge.attribution_daily, nudge.attribution FROM PUBLIC;
-REVOKE ALL ON ROUTINE nudge.forget_credits(), nudge.attribution_horizon(), nudge.unattributed(timestamptz, timestamptz),
+REVOKE ALL ON ROUTINE nudge.forget_credits(), nudge.unattributed(timestamptz, timestamptz),
     nudge.credit_conversions(bigint[], text[]), nudge.begin_attribution(), nudge.run_attribution(timestamptz),
     nudge.attribute_until(timestamptz), nudge.recompute_attribution(text, timestamptz), nudge.attribution_tail() FROM PUBLIC;
