@@ -125,7 +125,7 @@ CREATE TABLE nudge.latency_rollups (
     UNIQUE (day, priority, step, bucket)
 );
 COMMENT ON TABLE nudge.latency_rollups IS 'How long messages took from when they were due until they were made, and until they were sent, as a histogram';
-COMMENT ON COLUMN nudge.latency_rollups.bucket IS 'Of nudge.latency_bucket: -10 up to 1 second, each next one a quarter of a power of two longer';
+COMMENT ON COLUMN nudge.latency_rollups.bucket IS 'Of nudge.latency_bucket: -8 is up to a quarter of a second, each next one a quarter of a power of two longer';
 
 SELECT pg_catalog.pg_extension_config_dump('nudge.message_rollups', '');
 SELECT pg_catalog.pg_extension_config_dump('nudge.rule_rollups', '');
@@ -226,14 +226,11 @@ CREATE VIEW nudge.message_facts AS
                                             AND e.recorded_at >= m.created_at
                                             AND e.recorded_at < (SELECT p.counted_to FROM nudge.rollup_progress p)
                                             AND e.flag IS DISTINCT FROM 'machine'), 0)
-                         ELSE 0 END
-                 & ~CASE WHEN (n.outcomes & (nudge.outcome_bit('sent') | nudge.outcome_bit('failed'))) <> 0
-                             AND m.created_at < (SELECT p.counted_to FROM nudge.rollup_progress p)
-                         THEN coalesce((SELECT bit_or(nudge.outcome_bit(r.status::text))
-                                        FROM nudge.message_results r
-                                        WHERE r.message_id = m.message_id
-                                            AND r.finished_at >= m.created_at
-                                            AND r.finished_at < (SELECT p.counted_to FROM nudge.rollup_progress p)), 0)
+                              | coalesce((SELECT bit_or(nudge.outcome_bit(r.status::text))
+                                          FROM nudge.message_results r
+                                          WHERE r.message_id = m.message_id
+                                              AND r.finished_at >= m.created_at
+                                              AND r.finished_at < (SELECT p.counted_to FROM nudge.rollup_progress p)), 0)
                          ELSE 0 END AS outcomes
           FROM (SELECT e.message_id, bit_or(nudge.outcome_bit(e.event_type)) AS outcomes,
                        min(e.recorded_at) FILTER (WHERE e.event_type = 'sent') AS sent_at, 0 AS conversions, 0::numeric AS revenue

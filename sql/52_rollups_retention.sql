@@ -108,10 +108,7 @@ BEGIN
             DETAIL = 'Only the owner of the extension may delete what is not past its retention yet.',
             HINT = 'Leave as_of out to mean now.';
     END IF;
-    IF current_setting('transaction_read_only')::boolean THEN
-        RAISE EXCEPTION 'cannot maintain tables in a read-only transaction' USING ERRCODE = '25006',
-            HINT = 'Connect to the primary server, in a transaction that may write.';
-    END IF;
+    PERFORM nudge.refuse_read_only('maintain tables');
     -- ('nudg', 2): one at a time in a database
     IF NOT pg_try_advisory_xact_lock(1853187175, 2) THEN
         RETURN jsonb_build_object('skipped', 'another nudge.maintain() is at work');
