@@ -188,6 +188,7 @@ timer_date_next(const TimerSchedule *schedule, const JsonbValue *value, pg_tz *t
 				TimestampTz floor, TimerOccurrence *next)
 {
 	Timestamp	base;
+	Timestamp	stable;
 	bool		has_time;
 
 	if (!read_date(value, tz, &base, &has_time))
@@ -195,9 +196,10 @@ timer_date_next(const TimerSchedule *schedule, const JsonbValue *value, pg_tz *t
 	if (schedule->kind == TIMER_ANNIVERSARY)
 		return anniversary_next(schedule, base, tz, floor, next);
 
+	/* A point in time keeps its name where its user moves to another zone. */
+	stable = has_time ? (Timestamp) local_instant(base, tz) : base;
 	next->date = date_text(base, has_time);
-	next->name = schedule->kind == TIMER_MILESTONE ? date_text(base, false) :
-		next->date;
+	next->name = date_text(stable, has_time && schedule->kind != TIMER_MILESTONE);
 	if (!has_time || schedule->has_at)
 		base = wall_of_date(date_of_wall(base), schedule->at);
 	next->at = instant_after(base, &schedule->span, tz);

@@ -148,6 +148,17 @@ SELECT name, user_id FROM fired WHERE name IN ('gold vip', 'tested', 'capped') O
 SELECT r.name, e.user_id, e.event_type FROM nudge.events e JOIN nudge.rules r USING (rule_id)
 WHERE r.name IN ('gold vip', 'tested') ORDER BY 1, 2, 3;
 
+-- A point in time stays the same occurrence when the user moves to where it is another day
+SAVEPOINT moving;
+INSERT INTO nudge.users (user_id, profile) VALUES ('mover', '{"joined": "2021-01-05T15:30:00Z", "visit": "2021-01-05T15:30:00Z"}');
+SELECT pg_temp.made('{"name": "moving milestone", "schedule": {"kind": "milestone", "attribute": "profile.joined", "after": "1 hour"}}'),
+       pg_temp.made('{"name": "moving reminder", "schedule": {"kind": "reminder", "attribute": "profile.visit", "offset": "1 hour"}}');
+SELECT nudge.run_timers('2021-01-05 18:00+00') > 0 AS fired;
+UPDATE nudge.users SET timezone = 'Asia/Tokyo' WHERE user_id = 'mover';
+SELECT nudge.run_timers('2021-01-05 20:00+00') AS moved, nudge.run_timers('2021-01-07 20:00+00') AS later;
+SELECT name, count(*) FROM fired WHERE user_id = 'mover' GROUP BY name ORDER BY name;
+ROLLBACK TO moving;
+
 -- Actions do not fire such rules
 SELECT nudge.register_action('a', 'timer');
 SELECT name, matched FROM nudge.evaluate('a', 'timer') ORDER BY name;
